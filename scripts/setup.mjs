@@ -1,0 +1,54 @@
+// Set-up for people who have just cloned: npm packages, the native addon, the build. Needs only Node and npm.
+// Each step says what it does and why, and is skipped where it is already done.
+import { spawnSync } from "node:child_process";
+import { existsSync, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+export const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+
+/** Runs a command in the checkout with its output shown; ends this process if it fails. */
+export function run(command, args, options = {}) {
+  const result = spawnSync(command, args, { cwd: root, stdio: "inherit", ...options });
+  if (result.status !== 0) {
+    console.error(`holdfast: \`${[command, ...args].join(" ")}\` failed (${result.error?.message ?? `exit ${result.status ?? result.signal}`})`);
+    process.exit(1);
+  }
+}
+
+/** Installs those of the named Debian packages that are missing, saying why. As root only; otherwise says what to run. */
+export function installDebianPackages(packages, why) {
+  const missing = packages.filter((name) => {
+    const state = spawnSync("dpkg-query", ["-W", "-f", "${db:Status-Status}", name], { encoding: "utf8" });
+    return state.stdout !== "installed";
+  });
+  if (missing.length === 0) return;
+  console.log(`set-up: installing Debian packages ${missing.join(" ")} (${why})`);
+  if (process.getuid?.() !== 0) {
+    console.error(`holdfast: not root; run: apt-get install --no-install-recommends ${missing.join(" ")}`);
+    process.exit(77);
+  }
+  // Services must not start on the host because a test wanted their program.
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" };
+  run("apt-get", ["update", "-qq"], { env });
+  run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...missing], { env, stdio: ["ignore", "ignore", "inherit"] });
+}
+
+function newer(a, b) {
+  return !existsSync(b) || statSync(a).mtimeMs > statSync(b).mtimeMs;
+}
+
+export function setup() {
+  const compilers = ["gcc", "libc6-dev"].filter(() => spawnSync("cc", ["--version"]).status !== 0);
+  if (compilers.length > 0) installDebianPackages(compilers, "compiles the native addon: raw and netlink sockets");
+  if (newer(`${root}/package-lock.json`, `${root}/node_modules/.package-lock.json`)) {
+    console.log("set-up: npm packages (npm ci), and the native addon that their install step compiles");
+    run("npm", ["ci", "--no-audit", "--no-fund"]);
+  } else if (!existsSync(`${root}/native/holdfast.node`) || newer(`${root}/native/holdfast.c`, `${root}/native/holdfast.node`)) {
+    console.log("set-up: the native addon (native/build.mjs)");
+    run("node", ["native/build.mjs"]);
+  }
+  run("npm", ["run", "--silent", "build"]);
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) setup();

@@ -1,0 +1,187 @@
+import type { ListenEndpoint } from "../base/endpoint.ts";
+import type { Cidr, IpText } from "../base/ip.ts";
+import type { LogLevel } from "../ports/logger.ts";
+
+/**
+ * The configuration after reading, validating and defaulting: plain data that crosses process borders as JSON.
+ * Children receive parts of it and never see YAML.
+ */
+export interface DirectorConfig {
+  /** Name of this node in logs and status; default the host name. */
+  readonly node: string;
+  readonly log: LogConfig;
+  readonly ipvs: IpvsConfig;
+  readonly scripts: ScriptsConfig;
+  readonly instances: readonly InstanceConfig[];
+  readonly services: readonly ServiceConfig[];
+  readonly schedules: readonly ScheduleConfig[];
+}
+
+export interface LogConfig {
+  readonly level: LogLevel;
+  readonly format: "text" | "json";
+}
+
+export interface IpvsConfig {
+  /** What becomes of holdfast's own services when it stops. */
+  readonly onStop: "remove" | "keep";
+  /** Set the sysctls that a forwarding method needs, instead of warning with the command. */
+  readonly manageSysctls: boolean;
+}
+
+export interface ScriptsConfig {
+  /** Check scripts that may run at the same time, 1–1024. */
+  readonly maxConcurrent: number;
+}
+
+/** How a Backup of higher priority treats a living Master of lower priority. */
+export type PreemptConfig =
+  | { readonly mode: "always" }
+  | { readonly mode: "never" }
+  | { readonly mode: "delay"; readonly delayUs: number };
+
+/** Which of the two VRRPv3 IPv4 checksum forms is sent; both are accepted. */
+export type ChecksumForm = "pseudo-header" | "message-only";
+
+/** A VRRP instance: interface + VRID. */
+export interface InstanceConfig {
+  readonly name: string;
+  readonly interface: string;
+  /** 1–255. */
+  readonly vrid: number;
+  /** 1–254, or 255 for the owner of the address. */
+  readonly priority: number;
+  /** 10 ms … 40.95 s in whole centiseconds, as microseconds. */
+  readonly advertIntervalUs: number;
+  readonly preempt: PreemptConfig;
+  readonly checksum: ChecksumForm;
+  readonly addresses: readonly Cidr[];
+}
+
+/** The ten schedulers of the LVS papers and mh, fo, ovf. */
+export const SCHEDULERS = [
+  "rr",
+  "wrr",
+  "lc",
+  "wlc",
+  "lblc",
+  "lblcr",
+  "dh",
+  "sh",
+  "sed",
+  "nq",
+  "mh",
+  "fo",
+  "ovf",
+] as const;
+export type Scheduler = (typeof SCHEDULERS)[number];
+
+export const FORWARD_METHODS = ["nat", "dr", "tun"] as const;
+export type ForwardMethod = (typeof FORWARD_METHODS)[number];
+
+export interface PersistenceConfig {
+  /** Whole seconds, 1–86400. */
+  readonly timeoutS: number;
+  /** Clients that share this many leading bits stay together: 1–32 (IPv4), 1–128 (IPv6). */
+  readonly prefixLength: number;
+}
+
+export interface ServiceConfig {
+  readonly name: string;
+  /** At least one; all of one family. */
+  readonly listen: readonly ListenEndpoint[];
+  readonly scheduler: Scheduler;
+  /** For sh and mh: pick another server when the hashed one cannot serve. */
+  readonly hashFallback: boolean;
+  /** For sh and mh: include the source port. */
+  readonly hashPort: boolean;
+  readonly persistence: PersistenceConfig | null;
+  readonly forward: ForwardMethod;
+  /** What a down server becomes: absent from the table, or present with weight 0. */
+  readonly onDown: "remove" | "quiesce";
+  readonly servers: readonly ServerConfig[];
+}
+
+export interface ServerConfig {
+  readonly address: IpText;
+  readonly port: number;
+  /** 0–65535. */
+  readonly weight: number;
+  /** All must pass; none means always up. The service's checks, or the server's own in their place. */
+  readonly checks: readonly CheckConfig[];
+}
+
+interface CheckCommon {
+  /** How logs and status call it: the kind, with a number where a server has several of a kind (`http`, `http-2`). */
+  readonly name: string;
+  readonly intervalUs: number;
+  readonly timeoutUs: number;
+  /** Passes in a row that bring a server up, 1–100. */
+  readonly rise: number;
+  /** Failures in a row that take it down, 1–100. */
+  readonly fall: number;
+}
+
+export interface TcpCheckConfig extends CheckCommon {
+  readonly type: "tcp";
+  /** Port to connect to; null = the server's. */
+  readonly port: number | null;
+}
+
+/** Inclusive range of HTTP status codes. */
+export interface StatusRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+export type BodyMatch =
+  | { readonly type: "contains"; readonly text: string }
+  | { readonly type: "matches"; readonly pattern: string };
+
+export interface TlsConfig {
+  /** Verify the server's certificate. */
+  readonly verify: boolean;
+  /** SNI and the name that the certificate must carry; null = `host` without its port, or the address. */
+  readonly serverName: string | null;
+  /** Paths of PEM files. */
+  readonly caFile: string | null;
+  readonly certFile: string | null;
+  readonly keyFile: string | null;
+}
+
+export interface HttpCheckConfig extends CheckCommon {
+  readonly type: "http";
+  readonly port: number | null;
+  readonly method: string;
+  /** Starts with `/`. */
+  readonly path: string;
+  /** Host header; null = the server's address and port. */
+  readonly host: string | null;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly expectStatus: readonly StatusRange[];
+  readonly expectBody: BodyMatch | null;
+  /** Bytes of the body that are read at most when a body is expected, 1–1048576. */
+  readonly maxBodyBytes: number;
+  /** null = plain http. */
+  readonly tls: TlsConfig | null;
+}
+
+export interface ScriptCheckConfig extends CheckCommon {
+  readonly type: "script";
+  readonly command: readonly [string, ...string[]];
+  /** The script also sets the weight: a `weight=N` line on its output, or exit code 2–255 meaning weight = code − 2. */
+  readonly setsWeight: boolean;
+}
+
+export type CheckConfig = TcpCheckConfig | HttpCheckConfig | ScriptCheckConfig;
+
+/** Calendar work by node-cron. */
+export interface ScheduleConfig {
+  readonly name: string;
+  readonly cron: string;
+  /** IANA zone; null = the machine's. */
+  readonly timezone: string | null;
+  readonly action: ScheduleAction;
+}
+
+export type ScheduleAction = { readonly type: "reload" } | { readonly type: "reconcile" };

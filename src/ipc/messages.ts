@@ -1,0 +1,25 @@
+import type { LogEntry } from "../ports/logger.ts";
+
+/**
+ * Messages between the supervisor and its children over Node's built-in IPC channel (JSON).
+ * State is "latest wins" per key, so a queue holds at most one entry per object.
+ */
+export type DownMessage<Config> =
+  /** A complete, validated configuration for this child; answered by a reply. */
+  | { readonly type: "configure"; readonly id: number; readonly config: Config }
+  /** Something a person asked for; answered by a reply. */
+  | { readonly type: "command"; readonly id: number; readonly name: string; readonly argument: unknown }
+  /** End in good order: release what you hold, then exit 0. */
+  | { readonly type: "stop" };
+
+export type UpMessage<State> =
+  /** The child has its sockets and waits for its configuration. */
+  | { readonly type: "ready" }
+  /** The present state of one object; null = the object is gone. */
+  | { readonly type: "state"; readonly key: string; readonly value: State | null }
+  | { readonly type: "log"; readonly entry: LogEntry; readonly dropped: number }
+  | { readonly type: "reply"; readonly id: number; readonly outcome: ReplyOutcome };
+
+export type ReplyOutcome =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly code: string; readonly message: string };

@@ -1,0 +1,30 @@
+import type { IpText } from "../base/ip.ts";
+
+/** A VRRP message as it came off the wire of one interface. */
+export interface ReceivedPacket {
+  /** The bytes after the IP header; valid only during the callback. */
+  readonly message: Buffer;
+  readonly source: IpText;
+  readonly destination: IpText;
+  /** TTL or hop limit of the IP header. */
+  readonly ttl: number;
+}
+
+/** Raw protocol 112 on one interface, IPv4 multicast. Sending and receiving never throw: failures are counted and returned. */
+export interface VrrpSocket {
+  /**
+   * Sends one VRRP message to 224.0.0.18.
+   * @returns 0, or the errno of the failed call as a positive number
+   */
+  send(message: Buffer, source: IpText): number;
+  /** Hands every packet that waits in the kernel's queue to the receiver, at once (the second look before a takeover). */
+  drain(): void;
+  close(): void;
+}
+
+/** Gratuitous ARP and the like: whole Ethernet frames on one interface. */
+export interface FrameSocket {
+  /** @returns 0, or a positive errno */
+  send(frame: Buffer): number;
+  close(): void;
+}
