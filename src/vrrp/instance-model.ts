@@ -1,0 +1,99 @@
+import type { IpText } from "../base/ip.ts";
+import type { InstanceConfig } from "../config/model.ts";
+
+/** The states as operators know them (RFC 9568 says Active for Master); `fault` is Initialize with a reason. */
+export type Phase = "initialize" | "backup" | "master" | "fault";
+
+/** What the state machine reads of the configuration. */
+export type InstanceParameters = Pick<InstanceConfig, "priority" | "advertIntervalUs" | "preempt">;
+
+/** The other router that was last heard as master. */
+export interface HeardMaster {
+  readonly address: IpText;
+  readonly priority: number;
+  readonly atUs: number;
+}
+
+/** Plain and serialisable; times are monotonic microseconds, null = not running. */
+export interface InstanceState {
+  readonly phase: Phase;
+  readonly sinceUs: number;
+  /** Why the instance is in this phase, as one clause. */
+  readonly reason: string;
+  /** Own primary address on the interface, the source of adverts; null while unknown. */
+  readonly source: IpText | null;
+  /** Master_Adver_Interval: the own one until a master was heard. */
+  readonly masterAdvertUs: number;
+  /** Active_Down_Timer, in backup. */
+  readonly downDeadlineUs: number | null;
+  /** Adver_Timer, in master. */
+  readonly advertDeadlineUs: number | null;
+  /** The second burst of gratuitous ARPs, in master. */
+  readonly announceDeadlineUs: number | null;
+  /** The next try to install addresses after the kernel refused, in master. */
+  readonly retryDeadlineUs: number | null;
+  /** With `preempt: { delay }`: until then a living lower master is left alone. */
+  readonly preemptDeadlineUs: number | null;
+  /** When a burst last went out because somebody else spoke up; bounds such bursts. */
+  readonly lastDefenceUs: number | null;
+  readonly heard: HeardMaster | null;
+}
+
+/** Why the interface cannot be used; null = it can. */
+export type InterfaceFault = "interface is missing" | "interface is down" | "interface has no IPv4 address";
+
+export type InstanceEvent =
+  /** The instance is configured and the interface's state is known. */
+  | {
+      readonly type: "start";
+      readonly nowUs: number;
+      readonly fault: InterfaceFault | null;
+      readonly source: IpText | null;
+    }
+  /** Asked to end: configuration removed, or the program stops. */
+  | { readonly type: "shutdown"; readonly nowUs: number }
+  /** A deadline may have passed. */
+  | { readonly type: "tick"; readonly nowUs: number }
+  /** A valid advert of another router for this virtual router. */
+  | {
+      readonly type: "advert";
+      readonly nowUs: number;
+      readonly source: IpText;
+      readonly priority: number;
+      /** Advertised interval, microseconds; not read when the priority is 0. */
+      readonly intervalUs: number;
+    }
+  /** The interface changed. */
+  | {
+      readonly type: "interface";
+      readonly nowUs: number;
+      readonly fault: InterfaceFault | null;
+      readonly source: IpText | null;
+    }
+  /** Parameters or addresses changed while running; `step` is given the new ones. */
+  | { readonly type: "reconfigured"; readonly nowUs: number; readonly addressesChanged: boolean }
+  /** The kernel refused addresses that a hold action asked for. */
+  | { readonly type: "addressesRefused"; readonly nowUs: number }
+  /** An address that is held was removed by somebody else. */
+  | { readonly type: "addressLost"; readonly nowUs: number };
+
+export type InstanceAction =
+  /** Send one advert with this priority (0 = leaving). */
+  | { readonly type: "sendAdvert"; readonly priority: number }
+  /** Make the configured virtual addresses, and no other of this instance, present on the interface. Idempotent. */
+  | { readonly type: "holdAddresses" }
+  /** Remove the virtual addresses that holdfast made. Idempotent. */
+  | { readonly type: "releaseAddresses" }
+  /** Send a burst of gratuitous ARPs for every virtual address. */
+  | { readonly type: "announce" }
+  /** The phase changed; logged and counted. */
+  | { readonly type: "transition"; readonly from: Phase; readonly to: Phase; readonly reason: string }
+  /** Something an operator should know that is no transition. */
+  | { readonly type: "warn"; readonly code: WarningCode; readonly message: string };
+
+export type WarningCode = "split_brain" | "address_lost";
+
+export interface StepResult {
+  readonly state: InstanceState;
+  readonly actions: readonly InstanceAction[];
+}

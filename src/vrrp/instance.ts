@@ -1,0 +1,359 @@
+import { unreachable } from "../base/assert.ts";
+import { formatDurationUs } from "../base/duration.ts";
+import { compareIp, type IpText } from "../base/ip.ts";
+import { PRIORITY_OWNER, PRIORITY_RELEASE } from "./advert.ts";
+import type {
+  InstanceAction,
+  InstanceEvent,
+  InstanceParameters,
+  InstanceState,
+  InterfaceFault,
+  Phase,
+  StepResult,
+} from "./instance-model.ts";
+import { masterDownUs, skewUs } from "./timing.ts";
+
+/** Gratuitous ARPs are repeated this long after the first burst: frames get lost and switches learn late. */
+export const SECOND_ANNOUNCE_US = 5_000_000;
+/** Bursts in answer to a foreign advert are at least this far apart, so that a babbler cannot make us flood. */
+export const DEFENCE_INTERVAL_US = 1_000_000;
+/** Addresses that the kernel refused are tried again after this long. */
+export const ADDRESS_RETRY_US = 1_000_000;
+
+type AdvertEvent = Extract<InstanceEvent, { readonly type: "advert" }>;
+
+export function initialState(config: InstanceParameters, nowUs: number): InstanceState {
+  return {
+    phase: "initialize",
+    sinceUs: nowUs,
+    reason: "not started",
+    source: null,
+    masterAdvertUs: config.advertIntervalUs,
+    downDeadlineUs: null,
+    advertDeadlineUs: null,
+    announceDeadlineUs: null,
+    retryDeadlineUs: null,
+    preemptDeadlineUs: null,
+    lastDefenceUs: null,
+    heard: null,
+  };
+}
+
+/** The earliest instant at which a tick would do something; undefined = only events do. */
+export function nextDeadlineUs(state: InstanceState): number | undefined {
+  const deadlines = [state.downDeadlineUs, state.advertDeadlineUs, state.announceDeadlineUs, state.retryDeadlineUs];
+  const running = deadlines.filter((deadline) => deadline !== null);
+  return running.length === 0 ? undefined : Math.min(...running);
+}
+
+/**
+ * The VRRP state machine (RFC 9568 section 6.4), one event at a time: pure, no clock, no input or output.
+ * Actions are to be performed in their order; on a takeover the advert goes before the addresses, so that the old master
+ * has withdrawn when the gratuitous ARPs go out.
+ * @param config the parameters in force now
+ * @param event what happened, with the time it was noticed
+ */
+export function step(config: InstanceParameters, state: InstanceState, event: InstanceEvent): StepResult {
+  switch (event.type) {
+    case "start":
+      return onStart(config, state, event.nowUs, event.fault, event.source);
+    case "shutdown":
+      return onShutdown(config, state, event.nowUs);
+    case "tick":
+      return onTick(config, state, event.nowUs);
+    case "advert":
+      return onAdvert(config, state, event);
+    case "interface":
+      return onInterface(config, state, event.nowUs, event.fault, event.source);
+    case "reconfigured":
+      return onReconfigured(config, state, event.nowUs, event.addressesChanged);
+    case "addressesRefused":
+      return state.phase === "master"
+        ? { state: { ...state, retryDeadlineUs: event.nowUs + ADDRESS_RETRY_US }, actions: [] }
+        : unchanged(state);
+    case "addressLost":
+      return onAddressLost(state, event.nowUs);
+    default:
+      return unreachable(event);
+  }
+}
+
+function unchanged(state: InstanceState): StepResult {
+  return { state, actions: [] };
+}
+
+/** Enters a phase with every timer off; the caller starts those of the new phase. */
+function enter(
+  config: InstanceParameters,
+  state: InstanceState,
+  phase: Phase,
+  nowUs: number,
+  reason: string,
+): InstanceState {
+  return { ...initialState(config, nowUs), phase, reason, source: state.source, heard: state.heard };
+}
+
+function transition(from: Phase, to: Phase, reason: string): InstanceAction {
+  return { type: "transition", from, to, reason };
+}
+
+function takeOver(config: InstanceParameters, state: InstanceState, nowUs: number, reason: string): StepResult {
+  return {
+    state: {
+      ...enter(config, state, "master", nowUs, reason),
+      advertDeadlineUs: nowUs + config.advertIntervalUs,
+      announceDeadlineUs: nowUs + SECOND_ANNOUNCE_US,
+    },
+    actions: [
+      { type: "sendAdvert", priority: config.priority },
+      { type: "holdAddresses" },
+      { type: "announce" },
+      transition(state.phase, "master", reason),
+    ],
+  };
+}
+
+/** Listens for one full down interval; nobody is known to be master yet. */
+function listen(config: InstanceParameters, state: InstanceState, nowUs: number, reason: string): StepResult {
+  return {
+    state: {
+      ...enter(config, state, "backup", nowUs, reason),
+      downDeadlineUs: nowUs + masterDownUs(config.priority, config.advertIntervalUs),
+    },
+    actions: [transition(state.phase, "backup", reason)],
+  };
+}
+
+function onStart(
+  config: InstanceParameters,
+  before: InstanceState,
+  nowUs: number,
+  fault: InterfaceFault | null,
+  source: IpText | null,
+): StepResult {
+  if (before.phase !== "initialize") return unchanged(before);
+  const state = { ...before, source };
+  if (fault !== null) {
+    return { state: enter(config, state, "fault", nowUs, fault), actions: [transition(state.phase, "fault", fault)] };
+  }
+  return usable(config, state, nowUs, "started");
+}
+
+function usable(config: InstanceParameters, state: InstanceState, nowUs: number, what: string): StepResult {
+  return config.priority === PRIORITY_OWNER
+    ? takeOver(config, state, nowUs, `${what}; priority 255 owns the address and does not wait`)
+    : listen(config, state, nowUs, `${what}; listening for a master`);
+}
+
+function onShutdown(config: InstanceParameters, state: InstanceState, nowUs: number): StepResult {
+  if (state.phase === "initialize") return unchanged(state);
+  return {
+    state: enter(config, state, "initialize", nowUs, "stopped"),
+    actions: [...leave(state), transition(state.phase, "initialize", "stopped")],
+  };
+}
+
+/** What a master does on its way out: tell the backups, then let go. */
+function leave(state: InstanceState): readonly InstanceAction[] {
+  return state.phase === "master"
+    ? [{ type: "sendAdvert", priority: PRIORITY_RELEASE }, { type: "releaseAddresses" }]
+    : [];
+}
+
+function isDue(deadlineUs: number | null, nowUs: number): deadlineUs is number {
+  return deadlineUs !== null && deadlineUs <= nowUs;
+}
+
+function onTick(config: InstanceParameters, state: InstanceState, nowUs: number): StepResult {
+  if (state.phase === "backup" && isDue(state.downDeadlineUs, nowUs)) {
+    return takeOver(config, state, nowUs, takeoverReason(config, state, nowUs));
+  }
+  if (state.phase !== "master") return unchanged(state);
+  const actions: InstanceAction[] = [];
+  let next = state;
+  if (isDue(state.advertDeadlineUs, nowUs)) {
+    actions.push({ type: "sendAdvert", priority: config.priority });
+    next = { ...next, advertDeadlineUs: anchored(state.advertDeadlineUs, config.advertIntervalUs, nowUs) };
+  }
+  if (isDue(state.retryDeadlineUs, nowUs)) {
+    actions.push({ type: "holdAddresses" }, { type: "announce" });
+    next = { ...next, retryDeadlineUs: null };
+  }
+  if (isDue(state.announceDeadlineUs, nowUs)) {
+    actions.push({ type: "announce" });
+    next = { ...next, announceDeadlineUs: null };
+  }
+  return { state: next, actions };
+}
+
+function takeoverReason(config: InstanceParameters, state: InstanceState, nowUs: number): string {
+  const { heard } = state;
+  if (heard === null) return "no master was heard";
+  if (heard.priority === PRIORITY_RELEASE) return `master ${heard.address} resigned`;
+  if (heard.priority < config.priority && nowUs - heard.atUs <= state.masterAdvertUs) {
+    return `preempts ${heard.address} (priority ${heard.priority}) with priority ${config.priority}`;
+  }
+  return `no advert accepted from master ${heard.address} (priority ${heard.priority}), last heard ${ago(nowUs - heard.atUs)} ago`;
+}
+
+function ago(us: number): string {
+  return formatDurationUs(Math.round(us / 1000) * 1000);
+}
+
+/** The next deadline counts from the last one, so that a late wake-up does not shift the cadence; missed ones are skipped. */
+function anchored(deadlineUs: number, intervalUs: number, nowUs: number): number {
+  const next = deadlineUs + intervalUs;
+  return next > nowUs ? next : nowUs + intervalUs;
+}
+
+function onAdvert(config: InstanceParameters, state: InstanceState, advert: AdvertEvent): StepResult {
+  if (state.phase === "backup") return onAdvertInBackup(config, state, advert);
+  if (state.phase === "master") return onAdvertInMaster(config, state, advert);
+  return unchanged(state);
+}
+
+function heardFrom(advert: AdvertEvent): InstanceState["heard"] {
+  return { address: advert.source, priority: advert.priority, atUs: advert.nowUs };
+}
+
+function onAdvertInBackup(config: InstanceParameters, state: InstanceState, advert: AdvertEvent): StepResult {
+  if (advert.priority === PRIORITY_RELEASE) {
+    // From any source: the skew alone orders the candidates.
+    const downDeadlineUs = advert.nowUs + skewUs(config.priority, state.masterAdvertUs);
+    return { state: { ...state, heard: heardFrom(advert), downDeadlineUs, preemptDeadlineUs: null }, actions: [] };
+  }
+  if (advert.priority >= config.priority) return acceptMaster(config, { ...state, preemptDeadlineUs: null }, advert);
+  const { preempt } = config;
+  if (config.priority === PRIORITY_OWNER || preempt.mode === "always") return discardLower(state, advert);
+  if (preempt.mode === "never") return acceptMaster(config, state, advert);
+  const preemptDeadlineUs = state.preemptDeadlineUs ?? advert.nowUs + preempt.delayUs;
+  if (advert.nowUs >= preemptDeadlineUs) return discardLower(state, advert);
+  return acceptMaster(config, { ...state, preemptDeadlineUs }, advert);
+}
+
+/** The down timer keeps running, so that this router takes over from the lower one when it ends. */
+function discardLower(state: InstanceState, advert: AdvertEvent): StepResult {
+  return { state: { ...state, heard: heardFrom(advert) }, actions: [] };
+}
+
+function acceptMaster(config: InstanceParameters, state: InstanceState, advert: AdvertEvent): StepResult {
+  return {
+    state: {
+      ...state,
+      heard: heardFrom(advert),
+      masterAdvertUs: advert.intervalUs,
+      downDeadlineUs: advert.nowUs + masterDownUs(config.priority, advert.intervalUs),
+    },
+    actions: [],
+  };
+}
+
+function onAdvertInMaster(config: InstanceParameters, state: InstanceState, advert: AdvertEvent): StepResult {
+  const { nowUs } = advert;
+  if (advert.priority === PRIORITY_RELEASE) {
+    return {
+      state: { ...state, advertDeadlineUs: nowUs + config.advertIntervalUs },
+      actions: [{ type: "sendAdvert", priority: config.priority }],
+    };
+  }
+  const wins =
+    advert.priority > config.priority ||
+    (advert.priority === config.priority && state.source !== null && compareIp(advert.source, state.source) > 0);
+  if (wins) return yieldTo(config, state, advert);
+  return defend(config, state, advert);
+}
+
+function yieldTo(config: InstanceParameters, state: InstanceState, advert: AdvertEvent): StepResult {
+  const tie = advert.priority === config.priority ? ", the higher address at equal priority" : "";
+  const reason = `${advert.source} advertises priority ${advert.priority}${tie}`;
+  return {
+    state: {
+      ...enter(config, state, "backup", advert.nowUs, reason),
+      heard: heardFrom(advert),
+      masterAdvertUs: advert.intervalUs,
+      downDeadlineUs: advert.nowUs + masterDownUs(config.priority, advert.intervalUs),
+    },
+    actions: [{ type: "releaseAddresses" }, transition("master", "backup", reason)],
+  };
+}
+
+/** A lower router thinks it is master: answer at once (RFC 9568 section 6.4.3), and repair the tables of switches and neighbours. */
+function defend(config: InstanceParameters, state: InstanceState, advert: AdvertEvent): StepResult {
+  const { nowUs } = advert;
+  const answered = { ...state, advertDeadlineUs: nowUs + config.advertIntervalUs };
+  const answer: InstanceAction = { type: "sendAdvert", priority: config.priority };
+  if (state.lastDefenceUs !== null && nowUs - state.lastDefenceUs < DEFENCE_INTERVAL_US) {
+    return { state: answered, actions: [answer] };
+  }
+  return {
+    state: { ...answered, lastDefenceUs: nowUs, announceDeadlineUs: nowUs + SECOND_ANNOUNCE_US },
+    actions: [
+      answer,
+      { type: "announce" },
+      {
+        type: "warn",
+        code: "split_brain",
+        message: `${advert.source} also advertises as master, with priority ${advert.priority}; answered with priority ${config.priority} and announced the addresses again`,
+      },
+    ],
+  };
+}
+
+function onInterface(
+  config: InstanceParameters,
+  before: InstanceState,
+  nowUs: number,
+  fault: InterfaceFault | null,
+  source: IpText | null,
+): StepResult {
+  const state = { ...before, source };
+  if (state.phase === "initialize") return unchanged(state);
+  if (state.phase === "fault") {
+    if (fault === null) return usable(config, state, nowUs, `${state.reason} no longer`);
+    return unchanged({ ...state, reason: fault });
+  }
+  if (fault === null) return unchanged(state);
+  return {
+    state: enter(config, state, "fault", nowUs, fault),
+    actions: [...leave(before), transition(state.phase, "fault", fault)],
+  };
+}
+
+function onReconfigured(
+  config: InstanceParameters,
+  state: InstanceState,
+  nowUs: number,
+  addressesChanged: boolean,
+): StepResult {
+  if (state.phase === "master") {
+    const actions: InstanceAction[] = [{ type: "sendAdvert", priority: config.priority }];
+    if (addressesChanged) actions.push({ type: "holdAddresses" }, { type: "announce" });
+    const announceDeadlineUs = addressesChanged ? nowUs + SECOND_ANNOUNCE_US : state.announceDeadlineUs;
+    return { state: { ...state, advertDeadlineUs: nowUs + config.advertIntervalUs, announceDeadlineUs }, actions };
+  }
+  if (state.phase === "backup") {
+    // Until a master is heard the own interval rules; afterwards the learned one goes on, only the skew changes.
+    const masterAdvertUs = state.heard === null ? config.advertIntervalUs : state.masterAdvertUs;
+    return {
+      state: { ...state, masterAdvertUs, downDeadlineUs: nowUs + masterDownUs(config.priority, masterAdvertUs) },
+      actions: [],
+    };
+  }
+  return unchanged(state);
+}
+
+function onAddressLost(state: InstanceState, nowUs: number): StepResult {
+  if (state.phase !== "master") return unchanged(state);
+  return {
+    state: { ...state, announceDeadlineUs: nowUs + SECOND_ANNOUNCE_US },
+    actions: [
+      { type: "holdAddresses" },
+      { type: "announce" },
+      {
+        type: "warn",
+        code: "address_lost",
+        message: "a virtual address was removed by somebody else; put back and announced again",
+      },
+    ],
+  };
+}

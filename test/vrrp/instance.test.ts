@@ -1,0 +1,591 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { ADDRESS_RETRY_US, initialState, nextDeadlineUs, SECOND_ANNOUNCE_US, step } from "../../src/vrrp/instance.ts";
+import type {
+  InstanceAction,
+  InstanceEvent,
+  InstanceParameters,
+  InstanceState,
+  Phase,
+} from "../../src/vrrp/instance-model.ts";
+
+const SECOND = 1_000_000;
+const OWN = "192.0.2.2";
+const HIGHER = "192.0.2.3";
+const LOWER = "192.0.2.1";
+
+const normal: InstanceParameters = { priority: 100, advertIntervalUs: SECOND, preempt: { mode: "always" } };
+const owner: InstanceParameters = { ...normal, priority: 255 };
+const polite: InstanceParameters = { ...normal, preempt: { mode: "never" } };
+const delayed: InstanceParameters = { ...normal, preempt: { mode: "delay", delayUs: 3 * SECOND } };
+
+const start: InstanceEvent = { type: "start", nowUs: 0, fault: null, source: OWN };
+const down = (nowUs: number): InstanceEvent => ({ type: "interface", nowUs, fault: "interface is down", source: OWN });
+const up = (nowUs: number): InstanceEvent => ({ type: "interface", nowUs, fault: null, source: OWN });
+const tick = (nowUs: number): InstanceEvent => ({ type: "tick", nowUs });
+
+function advert(nowUs: number, priority: number, source = HIGHER, intervalUs = SECOND): InstanceEvent {
+  return { type: "advert", nowUs, source, priority, intervalUs };
+}
+
+/** Feeds events one after another; returns the last state and every action. */
+function run(config: InstanceParameters, ...events: readonly InstanceEvent[]) {
+  let state = initialState(config, 0);
+  let last: readonly InstanceAction[] = [];
+  const all: InstanceAction[] = [];
+  for (const event of events) {
+    ({ state, actions: last } = step(config, state, event));
+    all.push(...last);
+  }
+  return { state, last, all };
+}
+
+const kinds = (actions: readonly InstanceAction[]) =>
+  actions.map((a) => (a.type === "sendAdvert" ? `advert ${a.priority}` : a.type));
+const DOWN_US = 3 * SECOND + 609_375;
+const asMaster = [start, tick(DOWN_US)];
+const TAKEOVER = (priority: number) => [`advert ${priority}`, "holdAddresses", "announce", "transition"];
+
+describe("vrrp instance: every cell of the state × event table", () => {
+  interface Cell {
+    readonly name: string;
+    readonly config?: InstanceParameters;
+    readonly given: readonly InstanceEvent[];
+    readonly when: InstanceEvent;
+    readonly phase: Phase;
+    readonly actions: readonly string[];
+    readonly check?: (state: InstanceState) => void;
+  }
+  const T = DOWN_US + 200_000;
+  const CELLS: readonly Cell[] = [
+    // Initialize
+    {
+      name: "initialize, start of an owner",
+      config: owner,
+      given: [],
+      when: start,
+      phase: "master",
+      actions: TAKEOVER(255),
+    },
+    {
+      name: "initialize, start",
+      given: [],
+      when: start,
+      phase: "backup",
+      actions: ["transition"],
+      check: (state) => assert.equal(state.downDeadlineUs, DOWN_US),
+    },
+    {
+      name: "initialize, start on a dead interface",
+      given: [],
+      when: { type: "start", nowUs: 0, fault: "interface is down", source: null },
+      phase: "fault",
+      actions: ["transition"],
+    },
+    { name: "initialize, shutdown", given: [], when: { type: "shutdown", nowUs: 1 }, phase: "initialize", actions: [] },
+    { name: "initialize, tick", given: [], when: tick(99 * SECOND), phase: "initialize", actions: [] },
+    { name: "initialize, advert", given: [], when: advert(1, 200), phase: "initialize", actions: [] },
+    { name: "initialize, interface down", given: [], when: down(1), phase: "initialize", actions: [] },
+    {
+      name: "initialize, reconfigured",
+      given: [],
+      when: { type: "reconfigured", nowUs: 1, addressesChanged: true },
+      phase: "initialize",
+      actions: [],
+    },
+    {
+      name: "initialize, addresses refused",
+      given: [],
+      when: { type: "addressesRefused", nowUs: 1 },
+      phase: "initialize",
+      actions: [],
+    },
+    {
+      name: "initialize, address lost",
+      given: [],
+      when: { type: "addressLost", nowUs: 1 },
+      phase: "initialize",
+      actions: [],
+    },
+    // Backup
+    { name: "backup, start again", given: [start], when: start, phase: "backup", actions: [] },
+    {
+      name: "backup, shutdown",
+      given: [start],
+      when: { type: "shutdown", nowUs: 1 },
+      phase: "initialize",
+      actions: ["transition"],
+    },
+    {
+      name: "backup, tick before the down timer",
+      given: [start],
+      when: tick(DOWN_US - 1),
+      phase: "backup",
+      actions: [],
+    },
+    { name: "backup, down timer fires", given: [start], when: tick(DOWN_US), phase: "master", actions: TAKEOVER(100) },
+    {
+      name: "backup, priority 0: skew only",
+      given: [start],
+      when: advert(SECOND, 0),
+      phase: "backup",
+      actions: [],
+      check: (state) => assert.equal(state.downDeadlineUs, SECOND + 609_375),
+    },
+    {
+      name: "backup, priority 0 with the learned interval",
+      given: [start, advert(SECOND, 200, HIGHER, 2 * SECOND)],
+      when: advert(2 * SECOND, 0, HIGHER, 1),
+      phase: "backup",
+      actions: [],
+      check: (state) => assert.equal(state.downDeadlineUs, 2 * SECOND + 2 * 609_375),
+    },
+    {
+      name: "backup, a normal advert cancels the resignation",
+      given: [start, advert(SECOND, 0)],
+      when: advert(SECOND + 1, 200),
+      phase: "backup",
+      actions: [],
+      check: (state) => assert.equal(state.downDeadlineUs, SECOND + 1 + DOWN_US),
+    },
+    {
+      name: "backup, higher priority: accepts and learns the interval",
+      given: [start],
+      when: advert(SECOND, 200, LOWER, SECOND / 2),
+      phase: "backup",
+      actions: [],
+      check: (state) => {
+        assert.equal(state.masterAdvertUs, SECOND / 2);
+        assert.equal(state.downDeadlineUs, SECOND + 1_500_000 + 304_688);
+        assert.deepEqual(state.heard, { address: LOWER, priority: 200, atUs: SECOND });
+      },
+    },
+    ...([HIGHER, LOWER, OWN] as const).map(
+      (source): Cell => ({
+        name: `backup, equal priority from ${source}: accepts`,
+        given: [start],
+        when: advert(SECOND, 100, source),
+        phase: "backup",
+        actions: [],
+        check: (state) => assert.equal(state.downDeadlineUs, SECOND + DOWN_US),
+      }),
+    ),
+    {
+      name: "backup, lower priority with preempt: discards, the timer keeps running",
+      given: [start],
+      when: advert(SECOND, 50, HIGHER, SECOND / 2),
+      phase: "backup",
+      actions: [],
+      check: (state) => {
+        assert.equal(state.downDeadlineUs, DOWN_US);
+        assert.equal(state.masterAdvertUs, SECOND, "a discarded advert teaches nothing");
+      },
+    },
+    {
+      name: "backup, lower priority without preempt: accepts",
+      config: polite,
+      given: [start],
+      when: advert(SECOND, 50),
+      phase: "backup",
+      actions: [],
+      check: (state) => assert.equal(state.downDeadlineUs, SECOND + DOWN_US),
+    },
+    {
+      name: "backup, lower priority within the preempt delay: accepts",
+      config: delayed,
+      given: [start, advert(SECOND, 50)],
+      when: advert(3 * SECOND, 50),
+      phase: "backup",
+      actions: [],
+      check: (state) => assert.equal(state.downDeadlineUs, 3 * SECOND + DOWN_US),
+    },
+    {
+      name: "backup, lower priority after the preempt delay: discards",
+      config: delayed,
+      given: [start, advert(SECOND, 50), advert(3 * SECOND, 50)],
+      when: advert(4 * SECOND, 50),
+      phase: "backup",
+      actions: [],
+      check: (state) => assert.equal(state.downDeadlineUs, 3 * SECOND + DOWN_US),
+    },
+    {
+      name: "backup, an equal advert cancels the preempt delay",
+      config: delayed,
+      given: [start, advert(SECOND, 50)],
+      when: advert(2 * SECOND, 100),
+      phase: "backup",
+      actions: [],
+      check: (state) => assert.equal(state.preemptDeadlineUs, null),
+    },
+    {
+      name: "backup, interface down: fault at once, timer off",
+      given: [start],
+      when: down(1),
+      phase: "fault",
+      actions: ["transition"],
+      check: (state) => assert.equal(nextDeadlineUs(state), undefined),
+    },
+    { name: "backup, interface event without fault", given: [start], when: up(1), phase: "backup", actions: [] },
+    {
+      name: "backup, reconfigured: recomputes from now",
+      given: [start],
+      when: { type: "reconfigured", nowUs: SECOND, addressesChanged: true },
+      phase: "backup",
+      actions: [],
+      check: (state) => assert.equal(state.downDeadlineUs, SECOND + DOWN_US),
+    },
+    {
+      name: "backup, addresses refused",
+      given: [start],
+      when: { type: "addressesRefused", nowUs: 1 },
+      phase: "backup",
+      actions: [],
+    },
+    {
+      name: "backup, address lost",
+      given: [start],
+      when: { type: "addressLost", nowUs: 1 },
+      phase: "backup",
+      actions: [],
+    },
+    // Master
+    { name: "master, start again", given: asMaster, when: { ...start, nowUs: T }, phase: "master", actions: [] },
+    {
+      name: "master, shutdown: priority 0, then the addresses go",
+      given: asMaster,
+      when: { type: "shutdown", nowUs: T },
+      phase: "initialize",
+      actions: ["advert 0", "releaseAddresses", "transition"],
+      check: (state) => assert.equal(nextDeadlineUs(state), undefined),
+    },
+    { name: "master, tick before the advert timer", given: asMaster, when: tick(T), phase: "master", actions: [] },
+    {
+      name: "master, advert timer fires late: the next one is anchored",
+      given: asMaster,
+      when: tick(DOWN_US + SECOND + 5_000),
+      phase: "master",
+      actions: ["advert 100"],
+      check: (state) => assert.equal(state.advertDeadlineUs, DOWN_US + 2 * SECOND),
+    },
+    {
+      name: "master, advert timer missed by more than an interval: no burst",
+      given: asMaster,
+      when: tick(DOWN_US + 3 * SECOND),
+      phase: "master",
+      actions: ["advert 100"],
+      check: (state) => assert.equal(state.advertDeadlineUs, DOWN_US + 4 * SECOND),
+    },
+    {
+      name: "master, second burst of announcements",
+      given: [
+        ...asMaster,
+        tick(DOWN_US + SECOND),
+        tick(DOWN_US + 2 * SECOND),
+        tick(DOWN_US + 3 * SECOND),
+        tick(DOWN_US + 4 * SECOND),
+      ],
+      when: tick(DOWN_US + SECOND_ANNOUNCE_US),
+      phase: "master",
+      actions: ["advert 100", "announce"],
+      check: (state) => assert.equal(state.announceDeadlineUs, null),
+    },
+    {
+      name: "master, priority 0: answers at once",
+      given: asMaster,
+      when: advert(T, 0),
+      phase: "master",
+      actions: ["advert 100"],
+      check: (state) => assert.equal(state.advertDeadlineUs, T + SECOND),
+    },
+    {
+      name: "master, higher priority: yields, no priority 0",
+      given: asMaster,
+      when: advert(T, 101, LOWER, SECOND / 2),
+      phase: "backup",
+      actions: ["releaseAddresses", "transition"],
+      check: (state) => {
+        assert.equal(state.masterAdvertUs, SECOND / 2);
+        assert.equal(state.downDeadlineUs, T + 1_500_000 + 304_688);
+        assert.equal(state.advertDeadlineUs, null);
+        assert.equal(state.announceDeadlineUs, null);
+      },
+    },
+    {
+      name: "master without preempt, higher priority: yields too",
+      config: polite,
+      given: asMaster,
+      when: advert(T, 101),
+      phase: "backup",
+      actions: ["releaseAddresses", "transition"],
+    },
+    {
+      name: "master, equal priority from the higher address: yields",
+      given: asMaster,
+      when: advert(T, 100, HIGHER),
+      phase: "backup",
+      actions: ["releaseAddresses", "transition"],
+    },
+    {
+      name: "master, equal priority from the lower address: defends",
+      given: asMaster,
+      when: advert(T, 100, LOWER),
+      phase: "master",
+      actions: ["advert 100", "announce", "warn"],
+    },
+    {
+      name: "master, equal priority from its own address: defends",
+      given: asMaster,
+      when: advert(T, 100, OWN),
+      phase: "master",
+      actions: ["advert 100", "announce", "warn"],
+    },
+    {
+      name: "master, lower priority: answers at once and announces again",
+      given: asMaster,
+      when: advert(T, 50),
+      phase: "master",
+      actions: ["advert 100", "announce", "warn"],
+      check: (state) => assert.equal(state.announceDeadlineUs, T + SECOND_ANNOUNCE_US),
+    },
+    {
+      name: "master, a babbling lower router: answered, but no flood of announcements",
+      given: [...asMaster, advert(T, 50)],
+      when: advert(T + 1000, 50),
+      phase: "master",
+      actions: ["advert 100"],
+    },
+    {
+      name: "master, interface down: priority 0 and release at once",
+      given: asMaster,
+      when: down(T),
+      phase: "fault",
+      actions: ["advert 0", "releaseAddresses", "transition"],
+      check: (state) => assert.equal(nextDeadlineUs(state), undefined),
+    },
+    { name: "master, interface event without fault", given: asMaster, when: up(T), phase: "master", actions: [] },
+    {
+      name: "master, reconfigured: the next advert tells",
+      given: asMaster,
+      when: { type: "reconfigured", nowUs: T, addressesChanged: false },
+      phase: "master",
+      actions: ["advert 100"],
+    },
+    {
+      name: "master, reconfigured with other addresses",
+      given: asMaster,
+      when: { type: "reconfigured", nowUs: T, addressesChanged: true },
+      phase: "master",
+      actions: ["advert 100", "holdAddresses", "announce"],
+    },
+    {
+      name: "master, addresses refused: tries again later",
+      given: asMaster,
+      when: { type: "addressesRefused", nowUs: T },
+      phase: "master",
+      actions: [],
+      check: (state) => assert.equal(state.retryDeadlineUs, T + ADDRESS_RETRY_US),
+    },
+    {
+      name: "master, retry of refused addresses",
+      given: [...asMaster, { type: "addressesRefused", nowUs: DOWN_US }],
+      when: tick(DOWN_US + ADDRESS_RETRY_US),
+      phase: "master",
+      actions: ["advert 100", "holdAddresses", "announce"],
+    },
+    {
+      name: "master, address lost: put back and announced",
+      given: asMaster,
+      when: { type: "addressLost", nowUs: T },
+      phase: "master",
+      actions: ["holdAddresses", "announce", "warn"],
+    },
+    // Fault
+    {
+      name: "fault, shutdown",
+      given: [start, down(1)],
+      when: { type: "shutdown", nowUs: 2 },
+      phase: "initialize",
+      actions: ["transition"],
+    },
+    { name: "fault, start again", given: [start, down(1)], when: start, phase: "fault", actions: [] },
+    { name: "fault, tick", given: [start, down(1)], when: tick(99 * SECOND), phase: "fault", actions: [] },
+    { name: "fault, advert", given: [start, down(1)], when: advert(2, 0), phase: "fault", actions: [] },
+    {
+      name: "fault, another fault",
+      given: [start, down(1)],
+      when: { type: "interface", nowUs: 2, fault: "interface is missing", source: null },
+      phase: "fault",
+      actions: [],
+      check: (state) => assert.equal(state.reason, "interface is missing"),
+    },
+    {
+      name: "fault clears: a full down interval",
+      given: [start, down(1)],
+      when: up(SECOND),
+      phase: "backup",
+      actions: ["transition"],
+      check: (state) => assert.equal(state.downDeadlineUs, SECOND + DOWN_US),
+    },
+    {
+      name: "fault clears for an owner: takes over directly",
+      config: owner,
+      given: [start, down(1)],
+      when: up(SECOND),
+      phase: "master",
+      actions: TAKEOVER(255),
+    },
+    {
+      name: "fault, reconfigured",
+      given: [start, down(1)],
+      when: { type: "reconfigured", nowUs: 2, addressesChanged: true },
+      phase: "fault",
+      actions: [],
+    },
+    {
+      name: "fault, addresses refused",
+      given: [start, down(1)],
+      when: { type: "addressesRefused", nowUs: 2 },
+      phase: "fault",
+      actions: [],
+    },
+    {
+      name: "fault, address lost",
+      given: [start, down(1)],
+      when: { type: "addressLost", nowUs: 2 },
+      phase: "fault",
+      actions: [],
+    },
+  ];
+
+  for (const cell of CELLS) {
+    it(cell.name, () => {
+      const { state, last } = run(cell.config ?? normal, ...cell.given, cell.when);
+      assert.equal(state.phase, cell.phase);
+      assert.deepEqual(kinds(last), cell.actions);
+      cell.check?.(state);
+    });
+  }
+
+  it("names every cell: 4 phases × 8 events", () => {
+    const phases: readonly Phase[] = ["initialize", "backup", "master", "fault"];
+    const words = {
+      start: /start/,
+      shutdown: /shutdown/,
+      tick: /tick|timer|retry|second burst/,
+      advert: /advert|priority|router/,
+      interface: /interface|fault clears|another fault/,
+      reconfigured: /reconfigured/,
+      addressesRefused: /addresses refused/,
+      addressLost: /address lost/,
+    };
+    const missing = phases.flatMap((phase) =>
+      Object.entries(words)
+        .filter(([, word]) => !CELLS.some((cell) => cell.name.startsWith(phase) && word.test(cell.name)))
+        .map(([event]) => `${phase} × ${event}`),
+    );
+    assert.deepEqual(missing, []);
+  });
+});
+
+describe("vrrp instance: reasons that operators read", () => {
+  const reasonOf = (config: InstanceParameters, ...events: InstanceEvent[]) => run(config, ...events).state.reason;
+  it("nobody heard", () => assert.equal(reasonOf(normal, start, tick(DOWN_US)), "no master was heard"));
+  it("the master fell silent", () =>
+    assert.equal(
+      reasonOf(normal, start, advert(SECOND, 200), tick(SECOND + DOWN_US)),
+      "no advert accepted from master 192.0.2.3 (priority 200), last heard 3.609s ago",
+    ));
+  it("the master resigned", () =>
+    assert.equal(reasonOf(normal, start, advert(SECOND, 0), tick(2 * SECOND)), "master 192.0.2.3 resigned"));
+  it("preemption", () =>
+    assert.equal(
+      reasonOf(normal, start, advert(3 * SECOND, 50), tick(DOWN_US)),
+      "preempts 192.0.2.3 (priority 50) with priority 100",
+    ));
+  it("a tie", () =>
+    assert.equal(
+      reasonOf(normal, ...asMaster, advert(DOWN_US + 1, 100)),
+      "192.0.2.3 advertises priority 100, the higher address at equal priority",
+    ));
+});
+
+describe("vrrp instance: properties", () => {
+  const anyEvent: fc.Arbitrary<{
+    readonly kind: string;
+    readonly afterUs: number;
+    readonly priority: number;
+    readonly last: number;
+    readonly cs: number;
+  }> = fc.record({
+    kind: fc.constantFrom(
+      "shutdown",
+      "tick",
+      "tick",
+      "tick",
+      "advert",
+      "advert",
+      "advert",
+      "down",
+      "up",
+      "reconfigured",
+      "addressesRefused",
+      "addressLost",
+      "start",
+    ),
+    afterUs: fc.nat(2 * SECOND),
+    priority: fc.nat(255),
+    last: fc.integer({ min: 1, max: 4 }),
+    cs: fc.integer({ min: 1, max: 4095 }),
+  });
+  const anyConfig: fc.Arbitrary<InstanceParameters> = fc.record({
+    priority: fc.integer({ min: 1, max: 255 }),
+    advertIntervalUs: fc.integer({ min: 1, max: 4095 }).map((cs) => cs * 10_000),
+    preempt: fc.constantFrom<InstanceParameters["preempt"]>(
+      { mode: "always" },
+      { mode: "never" },
+      { mode: "delay", delayUs: SECOND },
+    ),
+  });
+
+  it("addresses are held only by a master, deadlines fit the phase, time never stands still", () => {
+    fc.assert(
+      fc.property(anyConfig, fc.array(anyEvent, { maxLength: 60 }), (config, events) => {
+        let nowUs = 0;
+        let held = false;
+        let state = initialState(config, 0);
+        const feed = (event: InstanceEvent) => {
+          const result = step(config, state, event);
+          for (const action of result.actions) {
+            if (action.type === "holdAddresses") held = true;
+            if (action.type === "releaseAddresses") held = false;
+            if (action.type === "transition") {
+              assert.equal(action.from, state.phase);
+              assert.equal(action.to, result.state.phase);
+            }
+          }
+          const changed = result.actions.some((action) => action.type === "transition");
+          assert.equal(changed, result.state.phase !== state.phase, "each change of phase is told, once");
+          state = result.state;
+          assert.equal(held, state.phase === "master");
+          assert.equal(state.downDeadlineUs !== null, state.phase === "backup");
+          assert.equal(state.advertDeadlineUs !== null, state.phase === "master");
+        };
+        feed({ ...start, nowUs });
+        for (const { kind, afterUs, priority, last, cs } of events) {
+          nowUs += afterUs;
+          if (kind === "advert") feed(advert(nowUs, priority, `192.0.2.${last}`, cs * 10_000));
+          else if (kind === "down") feed(down(nowUs));
+          else if (kind === "up") feed(up(nowUs));
+          else if (kind === "start") feed({ ...start, nowUs });
+          else if (kind === "reconfigured") feed({ type: "reconfigured", nowUs, addressesChanged: priority > 127 });
+          else feed({ type: kind as "tick" | "shutdown" | "addressesRefused" | "addressLost", nowUs });
+          if (kind === "tick") {
+            const next = nextDeadlineUs(state);
+            assert.ok(next === undefined || next > nowUs, "a tick settles everything that was due");
+          }
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
