@@ -74,6 +74,7 @@ export class ByteWriter {
     return this.#length;
   }
 
+  /** Makes room. May replace the buffer, so callers reserve first and name `#bytes` afterwards. */
   #reserve(length: number): number {
     const at = this.#length;
     const needed = at + length;
@@ -87,31 +88,38 @@ export class ByteWriter {
   }
 
   u8(value: number): this {
-    this.#bytes.writeUInt8(value, this.#reserve(1));
+    const at = this.#reserve(1);
+    this.#bytes.writeUInt8(value, at);
     return this;
   }
   u16be(value: number): this {
-    this.#bytes.writeUInt16BE(value, this.#reserve(2));
+    const at = this.#reserve(2);
+    this.#bytes.writeUInt16BE(value, at);
     return this;
   }
   u32be(value: number): this {
-    this.#bytes.writeUInt32BE(value, this.#reserve(4));
+    const at = this.#reserve(4);
+    this.#bytes.writeUInt32BE(value, at);
     return this;
   }
   u16le(value: number): this {
-    this.#bytes.writeUInt16LE(value, this.#reserve(2));
+    const at = this.#reserve(2);
+    this.#bytes.writeUInt16LE(value, at);
     return this;
   }
   u32le(value: number): this {
-    this.#bytes.writeUInt32LE(value, this.#reserve(4));
+    const at = this.#reserve(4);
+    this.#bytes.writeUInt32LE(value, at);
     return this;
   }
   i32le(value: number): this {
-    this.#bytes.writeInt32LE(value, this.#reserve(4));
+    const at = this.#reserve(4);
+    this.#bytes.writeInt32LE(value, at);
     return this;
   }
   bytes(value: Uint8Array): this {
-    this.#bytes.set(value, this.#reserve(value.length));
+    const at = this.#reserve(value.length);
+    this.#bytes.set(value, at);
     return this;
   }
   zeros(length: number): this {
