@@ -13,12 +13,15 @@ export type DownMessage<Config> =
   | { readonly type: "stop" };
 
 export type UpMessage<State> =
-  /** The child has its sockets and waits for its configuration. */
+  /** The child runs and waits for its configuration. */
   | { readonly type: "ready" }
-  /** The present state of one object; null = the object is gone. */
-  | { readonly type: "state"; readonly key: string; readonly value: State | null }
-  | { readonly type: "log"; readonly entry: LogEntry; readonly dropped: number }
+  /** The present state of objects by key; null = the object is gone. */
+  | { readonly type: "state"; readonly entries: readonly StateEntry<State>[] }
+  /** Log lines, and how many were dropped before them because the channel was full. */
+  | { readonly type: "log"; readonly entries: readonly LogEntry[]; readonly dropped: number }
   | { readonly type: "reply"; readonly id: number; readonly outcome: ReplyOutcome };
+
+export type StateEntry<State> = readonly [key: string, value: State | null];
 
 export type ReplyOutcome =
   | { readonly ok: true; readonly value: unknown }

@@ -1,0 +1,117 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { DirectorError } from "../base/director-error.ts";
+import type { LogEntry } from "../ports/logger.ts";
+import type { DownMessage, ReplyOutcome, StateEntry, UpMessage } from "./messages.ts";
+
+export interface ChildHandleOptions {
+  /** Name in logs and errors. */
+  readonly name: string;
+  /** The program and the role argument for it. */
+  readonly program: string;
+  readonly args: readonly string[];
+  /** How long an answer may take, milliseconds. */
+  readonly replyTimeoutMs: number;
+}
+
+export interface ChildHandleEvents<State> {
+  onReady(): void;
+  onState(entries: readonly StateEntry<State>[]): void;
+  onLog(entries: readonly LogEntry[], dropped: number): void;
+  /** The process has ended; exactly once. */
+  onExit(code: number | null, signal: string | null): void;
+}
+
+interface Pending {
+  readonly settle: (outcome: ReplyOutcome) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+/** The supervisor's end of one running child. Lives as long as that process. */
+export class ChildHandle<Config, State> {
+  readonly #options: ChildHandleOptions;
+  readonly #process: ChildProcess;
+  /** Bounded by what people ask for at once; each entry ends by its reply, its deadline or the child's exit. */
+  readonly #pending = new Map<number, Pending>();
+  #nextId = 1;
+
+  constructor(options: ChildHandleOptions, events: ChildHandleEvents<State>) {
+    this.#options = options;
+    // Last words of a child go to our own stderr.
+    this.#process = fork(options.program, [...options.args], {
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+      serialization: "json",
+    });
+    this.#process.on("message", (message: UpMessage<State>) => {
+      if (message.type === "ready") events.onReady();
+      else if (message.type === "state") events.onState(message.entries);
+      else if (message.type === "log") events.onLog(message.entries, message.dropped);
+      else this.#settle(message.id, message.outcome);
+    });
+    let ended = false;
+    const end = (code: number | null, signal: string | null) => {
+      if (ended) return;
+      ended = true;
+      for (const id of [...this.#pending.keys()]) {
+        this.#settle(id, {
+          ok: false,
+          code: "CHILD_FAILED",
+          message: `the ${options.name} process ended before it answered`,
+        });
+      }
+      events.onExit(code, signal);
+    };
+    this.#process.on("exit", end);
+    // Spawning failed, or a message could not be sent; the latter is followed by "exit".
+    this.#process.on("error", () => {
+      if (this.#process.pid === undefined) end(null, null);
+    });
+  }
+
+  get pid(): number | undefined {
+    return this.#process.pid;
+  }
+
+  configure(config: Config): Promise<ReplyOutcome> {
+    return this.#ask((id) => ({ type: "configure", id, config }));
+  }
+
+  command(name: string, argument: unknown): Promise<ReplyOutcome> {
+    return this.#ask((id) => ({ type: "command", id, name, argument }));
+  }
+
+  stop(): void {
+    this.#send({ type: "stop" });
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#process.kill(signal);
+  }
+
+  #ask(message: (id: number) => DownMessage<Config>): Promise<ReplyOutcome> {
+    const id = this.#nextId++;
+    return new Promise((resolve) => {
+      const { name, replyTimeoutMs } = this.#options;
+      const timer = setTimeout(() => {
+        const error = new DirectorError(
+          "REPLY_TIMEOUT",
+          `the ${name} process did not answer within ${replyTimeoutMs} ms`,
+        );
+        this.#settle(id, { ok: false, code: error.code, message: error.message });
+      }, replyTimeoutMs);
+      this.#pending.set(id, { settle: resolve, timer });
+      this.#send(message(id));
+    });
+  }
+
+  #settle(id: number, outcome: ReplyOutcome): void {
+    const pending = this.#pending.get(id);
+    if (pending === undefined) return;
+    this.#pending.delete(id);
+    clearTimeout(pending.timer);
+    pending.settle(outcome);
+  }
+
+  #send(message: DownMessage<Config>): void {
+    if (this.#process.connected) this.#process.send(message, () => undefined);
+  }
+}

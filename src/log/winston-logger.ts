@@ -1,0 +1,62 @@
+import winston from "winston";
+import type { LogEntry, Logger, LogLevel } from "../ports/logger.ts";
+
+/** Syslog priorities; journald reads them from the `<N>` in front of a line. */
+const SYSLOG: Readonly<Record<LogLevel, number>> = { error: 3, warning: 4, notice: 5, info: 6, debug: 7 };
+
+export interface WinstonLoggerOptions {
+  readonly level: LogLevel;
+  readonly format: "text" | "json";
+  /** Name of this node, in every JSON line. */
+  readonly node: string;
+  /** Put `<N>` in front of text lines: when journald reads them, not a person. */
+  readonly syslogPrefix: boolean;
+}
+
+/** One line, whatever the message holds: a log line that breaks in two can be forged by whoever chose its text. */
+function oneLine(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not reach the terminal
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ");
+}
+
+/** Lines to stdout for journald. The supervisor owns it; children relay theirs. */
+export class WinstonLogger implements Logger {
+  readonly #winston: winston.Logger;
+  #options: WinstonLoggerOptions;
+
+  constructor(options: WinstonLoggerOptions, stream: NodeJS.WritableStream = process.stdout) {
+    this.#options = options;
+    this.#winston = winston.createLogger({
+      levels: SYSLOG,
+      level: options.level,
+      transports: [new winston.transports.Stream({ stream })],
+      format: winston.format.printf((info) => String(info.message)),
+    });
+  }
+
+  reconfigure(options: WinstonLoggerOptions): void {
+    this.#options = options;
+    this.#winston.level = options.level;
+  }
+
+  log(entry: LogEntry): void {
+    this.#winston.log({ level: entry.level, message: this.#line(entry) });
+  }
+
+  #line(entry: LogEntry): string {
+    const { format, node, syslogPrefix } = this.#options;
+    if (format === "json") {
+      const { level, source, message, facts } = entry;
+      return JSON.stringify({
+        time: new Date().toISOString(),
+        level,
+        node,
+        source,
+        message,
+        ...(facts === undefined ? {} : { facts }),
+      });
+    }
+    const prefix = syslogPrefix ? `<${SYSLOG[entry.level]}>` : `${new Date().toISOString()} ${entry.level.padEnd(7)} `;
+    return `${prefix}${entry.source}: ${oneLine(entry.message)}`;
+  }
+}
