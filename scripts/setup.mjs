@@ -11,7 +11,9 @@ export const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 export function run(command, args, options = {}) {
   const result = spawnSync(command, args, { cwd: root, stdio: "inherit", ...options });
   if (result.status !== 0) {
-    console.error(`holdfast: \`${[command, ...args].join(" ")}\` failed (${result.error?.message ?? `exit ${result.status ?? result.signal}`})`);
+    console.error(
+      `holdfast: \`${[command, ...args].join(" ")}\` failed (${result.error?.message ?? `exit ${result.status ?? result.signal}`})`,
+    );
     process.exit(1);
   }
 }
@@ -19,6 +21,7 @@ export function run(command, args, options = {}) {
 /** Installs those of the named Debian packages that are missing, saying why. As root only; otherwise says what to run. */
 export function installDebianPackages(packages, why) {
   const missing = packages.filter((name) => {
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: the format of dpkg-query
     const state = spawnSync("dpkg-query", ["-W", "-f", "${db:Status-Status}", name], { encoding: "utf8" });
     return state.stdout !== "installed";
   });
@@ -31,7 +34,10 @@ export function installDebianPackages(packages, why) {
   // Services must not start on the host because a test wanted their program.
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" };
   run("apt-get", ["update", "-qq"], { env });
-  run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...missing], { env, stdio: ["ignore", "ignore", "inherit"] });
+  run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...missing], {
+    env,
+    stdio: ["ignore", "ignore", "inherit"],
+  });
 }
 
 function newer(a, b) {
@@ -44,7 +50,10 @@ export function setup() {
   if (newer(`${root}/package-lock.json`, `${root}/node_modules/.package-lock.json`)) {
     console.log("set-up: npm packages (npm ci), and the native addon that their install step compiles");
     run("npm", ["ci", "--no-audit", "--no-fund"]);
-  } else if (!existsSync(`${root}/native/holdfast.node`) || newer(`${root}/native/holdfast.c`, `${root}/native/holdfast.node`)) {
+  } else if (
+    !existsSync(`${root}/native/holdfast.node`) ||
+    newer(`${root}/native/holdfast.c`, `${root}/native/holdfast.node`)
+  ) {
     console.log("set-up: the native addon (native/build.mjs)");
     run("node", ["native/build.mjs"]);
   }

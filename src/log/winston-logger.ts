@@ -15,7 +15,6 @@ export interface WinstonLoggerOptions {
 
 /** One line, whatever the message holds: a log line that breaks in two can be forged by whoever chose its text. */
 function oneLine(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not reach the terminal
   return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ");
 }
 

@@ -6,6 +6,6 @@ import fc from "fast-check";
  */
 const DEFAULT_SEED = 20_261_121;
 
-const seed = Number(process.env["HOLDFAST_SEED"] ?? DEFAULT_SEED);
+const seed = Number(process.env.HOLDFAST_SEED ?? DEFAULT_SEED);
 fc.configureGlobal({ seed });
 console.log(`property tests: seed ${seed} (HOLDFAST_SEED=N draws another)`);

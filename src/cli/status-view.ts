@@ -1,0 +1,105 @@
+import { formatDurationUs } from "../base/duration.ts";
+import type { CheckStatus, DirectorStatus, InstanceStatus, ServerStatus, ServiceStatus } from "../control/status.ts";
+
+/** Paints words; identity where the output is no terminal. */
+export interface Paint {
+  good(text: string): string;
+  bad(text: string): string;
+  dim(text: string): string;
+  strong(text: string): string;
+}
+
+/** Text from outside (a server's answer, a script's error) may not move the cursor. */
+function printable(text: string): string {
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ");
+}
+
+/**
+ * `holdfast status` for people: instances, services, servers, each with the reason for its state.
+ * @param nowMs wall clock, for "since"
+ */
+export function renderStatus(status: DirectorStatus, nowMs: number, paint: Paint): string {
+  const age = (iso: string) => ago(nowMs - Date.parse(iso));
+  const health = status.health === "healthy" ? paint.good("healthy") : paint.bad("degraded");
+  const lines = [
+    `${paint.strong(status.node)}  ${health}  ${paint.dim(`holdfast ${status.program}, up ${age(status.startedAt)}, ${status.config.file}`)}`,
+  ];
+  for (const problem of status.problems) lines.push(`  ${paint.bad("!")} ${printable(problem)}`);
+  if (status.instances.length > 0)
+    lines.push(
+      "",
+      paint.strong("INSTANCES"),
+      ...table(status.instances.flatMap((instance) => instanceRows(instance, age, paint))),
+    );
+  for (const service of status.services) lines.push("", ...serviceLines(service, age, paint));
+  return `${lines.join("\n")}\n`;
+}
+
+function instanceRows(instance: InstanceStatus, age: (iso: string) => string, paint: Paint): string[][] {
+  const { name, phase, since, reason, priority, heard } = instance;
+  const colour = phase === "fault" ? paint.bad : phase === "master" ? paint.good : paint.dim;
+  const peer =
+    heard === null ? "nobody heard" : `heard ${heard.address} (priority ${heard.priority}) ${age(heard.at)} ago`;
+  const place = `${instance.interface} vrid ${instance.vrid}`;
+  return [
+    [`  ${name}`, colour(phase), `for ${age(since)}`, place, `priority ${priority}`, instance.addresses.join(" ")],
+    ["", paint.dim(`${printable(reason)}; ${peer}`)],
+  ];
+}
+
+function serviceLines(service: ServiceStatus, age: (iso: string) => string, paint: Paint): string[] {
+  const serving = service.servers.filter(({ present, weight }) => present && weight > 0).length;
+  const total = service.servers.length;
+  const count =
+    serving === total ? paint.good(`${serving}/${total} serving`) : paint.bad(`${serving}/${total} serving`);
+  const head = `${paint.strong(`SERVICE ${service.name}`)}  ${service.listen.join(" ")}  ${service.scheduler} ${service.forward}  ${count}`;
+  return [head, ...table(service.servers.map((server) => serverRow(server, age, paint)))];
+}
+
+function serverRow(server: ServerStatus, age: (iso: string) => string, paint: Paint): string[] {
+  const colour = server.verdict === "up" ? paint.good : server.verdict === "down" ? paint.bad : paint.dim;
+  const weight = server.present ? `weight ${server.weight}` : "not in table";
+  return [`  ${server.server}`, colour(server.verdict), `for ${age(server.since)}`, weight, paint.dim(explain(server))];
+}
+
+function explain(server: ServerStatus): string {
+  const failing = server.checks.filter(({ verdict }) => verdict !== "up");
+  const shown = failing.length > 0 ? failing : server.checks;
+  return printable([server.why, ...shown.map(describeCheck)].filter((part) => part !== "").join("; "));
+}
+
+function describeCheck(check: CheckStatus): string {
+  return `${check.name}: ${check.last ?? "no attempt yet"}`;
+}
+
+/** Whole numbers of the largest fitting unit: 3s, 5m, 2h, 4d. */
+function ago(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  if (seconds < 1) return formatDurationUs(Math.max(0, Math.round(ms)) * 1000);
+  if (seconds < 120) return `${seconds}s`;
+  if (seconds < 7_200) return `${Math.floor(seconds / 60)}m`;
+  if (seconds < 172_800) return `${Math.floor(seconds / 3_600)}h`;
+  return `${Math.floor(seconds / 86_400)}d`;
+}
+
+/** Aligns cells by their visible width; a row whose first cell is empty runs on as text. */
+function table(rows: readonly (readonly string[])[]): string[] {
+  const widths: number[] = [];
+  for (const row of rows) {
+    if (row[0] === "") continue;
+    row.forEach((cell, i) => {
+      widths[i] = Math.max(widths[i] ?? 0, width(cell));
+    });
+  }
+  return rows.map((row) => {
+    if (row[0] === "") return `      ${row.slice(1).join("  ")}`;
+    return row
+      .map((cell, i) => (i === row.length - 1 ? cell : cell + " ".repeat((widths[i] ?? 0) - width(cell))))
+      .join("  ")
+      .trimEnd();
+  });
+}
+
+function width(cell: string): number {
+  return cell.replace(/\u001b\[\d+m/g, "").length;
+}

@@ -1,0 +1,106 @@
+import type { IpText } from "../base/ip.ts";
+
+/** The status model that the daemon serves and the command line prints. Times are ISO 8601, UTC. */
+export const STATUS_VERSION = 1;
+
+export interface DirectorStatus {
+  readonly version: typeof STATUS_VERSION;
+  readonly node: string;
+  /** Version of the program. */
+  readonly program: string;
+  readonly pid: number;
+  readonly startedAt: string;
+  readonly config: { readonly file: string; readonly loadedAt: string };
+  readonly health: "healthy" | "degraded";
+  /** One sentence for each thing that is not as it should be. */
+  readonly problems: readonly string[];
+  readonly processes: readonly ProcessStatus[];
+  readonly instances: readonly InstanceStatus[];
+  readonly services: readonly ServiceStatus[];
+}
+
+export interface ProcessStatus {
+  readonly name: "vrrp" | "checker";
+  readonly state: "starting" | "running" | "restarting" | "stopped";
+  readonly pid: number | null;
+  /** Unexpected ends since the daemon started. */
+  readonly restarts: number;
+}
+
+export interface InstanceStatus {
+  readonly name: string;
+  readonly interface: string;
+  readonly vrid: number;
+  readonly phase: "initialize" | "backup" | "master" | "fault";
+  readonly since: string;
+  /** Why it is in this phase. */
+  readonly reason: string;
+  readonly priority: number;
+  readonly advertIntervalUs: number;
+  /** Own address on the interface, the source of adverts. */
+  readonly source: IpText | null;
+  readonly addresses: readonly string[];
+  /** Addresses that holdfast put on the interface and holds now. */
+  readonly held: readonly string[];
+  readonly heard: { readonly address: IpText; readonly priority: number; readonly at: string } | null;
+  readonly counters: InstanceCounters;
+}
+
+export interface InstanceCounters {
+  readonly advertsSent: number;
+  readonly advertsReceived: number;
+  readonly sendErrors: number;
+  readonly becameMaster: number;
+  /** Packets refused, by reason. */
+  readonly rejected: Readonly<Record<string, number>>;
+  /** Adverts received by checksum form. */
+  readonly checksumForms: Readonly<Record<string, number>>;
+  /** How late the worst timer of this instance fired, microseconds. */
+  readonly maxLatenessUs: number;
+}
+
+export interface ServiceStatus {
+  readonly name: string;
+  readonly listen: readonly string[];
+  readonly scheduler: string;
+  readonly forward: string;
+  readonly servers: readonly ServerStatus[];
+}
+
+export interface ServerStatus {
+  /** `10.0.0.11:80`. */
+  readonly server: string;
+  readonly verdict: "unknown" | "up" | "down";
+  readonly since: string;
+  /** Whether it is in the kernel's table. */
+  readonly present: boolean;
+  readonly weight: number;
+  /** Where verdict and weight come from. */
+  readonly why: string;
+  readonly checks: readonly CheckStatus[];
+}
+
+export interface CheckStatus {
+  readonly name: string;
+  readonly verdict: "unknown" | "up" | "down";
+  readonly since: string;
+  /** What the last attempt said; null before the first. */
+  readonly last: string | null;
+  readonly latencyUs: number | null;
+  readonly attempts: number;
+}
+
+/** Answer to a reload. */
+export interface ReloadReport {
+  /** One line for each change that was applied; empty = nothing to do. */
+  readonly changes: readonly string[];
+  /** Warnings about the new configuration, as text. */
+  readonly warnings: readonly string[];
+}
+
+/** A refused request: what, and what to do. `details` holds located configuration errors, ready to print. */
+export interface ControlError {
+  readonly code: string;
+  readonly message: string;
+  readonly details?: string;
+}

@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { type Paint, renderStatus } from "../../src/cli/status-view.ts";
+import type { DirectorStatus } from "../../src/control/status.ts";
+
+const plain: Paint = { good: String, bad: String, dim: String, strong: String };
+const painted: Paint = {
+  good: (text) => `\u001b[32m${text}\u001b[0m`,
+  bad: (text) => `\u001b[31m${text}\u001b[0m`,
+  dim: (text) => `\u001b[2m${text}\u001b[0m`,
+  strong: (text) => `\u001b[1m${text}\u001b[0m`,
+};
+const T0 = "2026-01-01T00:00:00.000Z";
+const now = (seconds: number) => Date.parse(T0) + seconds * 1000;
+
+const STATUS: DirectorStatus = {
+  version: 1,
+  node: "lb1",
+  program: "0.1.0",
+  pid: 1,
+  startedAt: T0,
+  config: { file: "/etc/holdfast/holdfast.yaml", loadedAt: T0 },
+  health: "degraded",
+  problems: ["service web: 1 of 2 servers down (10.0.0.12:80)"],
+  processes: [],
+  instances: [
+    {
+      name: "web4",
+      interface: "eth0",
+      vrid: 51,
+      phase: "master",
+      since: "2026-01-01T00:00:10.000Z",
+      reason: "no master was heard",
+      priority: 150,
+      advertIntervalUs: 1_000_000,
+      source: "192.0.2.2",
+      addresses: ["192.0.2.10/24"],
+      held: ["192.0.2.10/24"],
+      heard: null,
+      counters: {
+        advertsSent: 3,
+        advertsReceived: 0,
+        sendErrors: 0,
+        becameMaster: 1,
+        rejected: {},
+        checksumForms: {},
+        maxLatenessUs: 80,
+      },
+    },
+  ],
+  services: [
+    {
+      name: "web",
+      listen: ["tcp://192.0.2.10:80"],
+      scheduler: "wrr",
+      forward: "dr",
+      servers: [
+        {
+          server: "10.0.0.11:80",
+          verdict: "up",
+          since: T0,
+          present: true,
+          weight: 1,
+          why: "configured weight",
+          checks: [],
+        },
+        {
+          server: "10.0.0.12:80",
+          verdict: "down",
+          since: "2026-01-01T00:01:00.000Z",
+          present: false,
+          weight: 0,
+          why: "http failed 3 times in a row",
+          checks: [
+            {
+              name: "http",
+              verdict: "down",
+              since: T0,
+              last: "status 503\u001b[2J, expected 200-299",
+              latencyUs: 900,
+              attempts: 30,
+            },
+          ],
+        },
+      ],
+    },
+  ],
+};
+
+describe("status for people", () => {
+  it("says each state with its reason, aligned", () => {
+    assert.equal(
+      renderStatus(STATUS, now(125), plain),
+      [
+        "lb1  degraded  holdfast 0.1.0, up 2m, /etc/holdfast/holdfast.yaml",
+        "  ! service web: 1 of 2 servers down (10.0.0.12:80)",
+        "",
+        "INSTANCES",
+        "  web4  master  for 115s  eth0 vrid 51  priority 150  192.0.2.10/24",
+        "      no master was heard; nobody heard",
+        "",
+        "SERVICE web  tcp://192.0.2.10:80  wrr dr  1/2 serving",
+        "  10.0.0.11:80  up    for 2m   weight 1      configured weight",
+        "  10.0.0.12:80  down  for 65s  not in table  http failed 3 times in a row; http: status 503 [2J, expected 200-299",
+        "",
+      ].join("\n"),
+    );
+  });
+
+  it("aligns the same with colours", () => {
+    assert.equal(
+      renderStatus(STATUS, now(125), painted).replace(/\u001b\[\d+m/g, ""),
+      renderStatus(STATUS, now(125), plain),
+    );
+  });
+});

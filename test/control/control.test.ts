@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DirectorError } from "../../src/base/director-error.ts";
+import { err, ok } from "../../src/base/result.ts";
+import { ControlClient } from "../../src/control/client.ts";
+import { type ControlHandlers, ControlServer } from "../../src/control/server.ts";
+import type { DirectorStatus } from "../../src/control/status.ts";
+
+const STATUS: DirectorStatus = {
+  version: 1,
+  node: "lb1",
+  program: "0.1.0",
+  pid: 1,
+  startedAt: "2026-01-01T00:00:00.000Z",
+  config: { file: "/etc/holdfast/holdfast.yaml", loadedAt: "2026-01-01T00:00:00.000Z" },
+  health: "healthy",
+  problems: [],
+  processes: [],
+  instances: [],
+  services: [],
+};
+
+const handlers: ControlHandlers = {
+  status: () => STATUS,
+  reload: async () => ok({ changes: ["service web added"], warnings: [] }),
+};
+
+describe("control API over a unix socket", () => {
+  let dir: string;
+  let path: string;
+  let server: ControlServer | undefined;
+  const client = () => new ControlClient({ path, timeoutMs: 5_000 });
+  const listen = async (change: Partial<ControlHandlers> = {}) => {
+    server = await ControlServer.listen({ path, groupId: null }, { ...handlers, ...change });
+  };
+
+  beforeEach(() => {
+    dir = mkdtempSync(join(tmpdir(), "holdfast-control-"));
+    path = join(dir, "control.sock");
+  });
+  afterEach(async () => {
+    await server?.close();
+    server = undefined;
+    rmSync(dir, { recursive: true });
+  });
+
+  /** One raw request, the whole answer as text. */
+  function raw(request: string): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const socket = connect(path, () => socket.write(request));
+      let answer = "";
+      socket.on("data", (chunk) => {
+        answer += chunk;
+      });
+      socket.on("close", () => resolve(answer));
+      socket.on("error", reject);
+    });
+  }
+
+  it("answers status", async () => {
+    await listen();
+    assert.deepEqual(await client().status(), STATUS);
+  });
+
+  it("answers reload, with the report or with the refusal", async () => {
+    await listen();
+    assert.deepEqual(await client().reload(), ok({ changes: ["service web added"], warnings: [] }));
+    await server?.close();
+    const refusal = { code: "CONFIG_INVALID", message: "nothing was changed", details: "holdfast.yaml:3:5: …" };
+    await listen({ reload: async () => err(refusal) });
+    assert.deepEqual(await client().reload(), err(refusal));
+  });
+
+  it("is for root and its group only", async () => {
+    await listen();
+    assert.equal(statSync(path).mode & 0o777, 0o660);
+  });
+
+  it("says so when no daemon answers", async () => {
+    await assert.rejects(
+      client().status(),
+      (thrown) => thrown instanceof DirectorError && thrown.code === "DAEMON_UNREACHABLE",
+    );
+  });
+
+  it("replaces a socket file that nobody serves, and refuses one that is served", async () => {
+    writeFileSync(path, "");
+    await listen();
+    await assert.rejects(
+      ControlServer.listen({ path, groupId: null }, handlers),
+      (thrown) => thrown instanceof DirectorError && thrown.code === "DAEMON_RUNNING",
+    );
+    assert.deepEqual(await client().status(), STATUS, "the first one still serves");
+  });
+
+  it("removes its socket when it closes", async () => {
+    await listen();
+    await server?.close();
+    server = undefined;
+    assert.equal(existsSync(path), false);
+  });
+
+  it("refuses other paths, other methods and large bodies, and survives garbage", async () => {
+    await listen();
+    const end = "host: x\r\nconnection: close\r\n";
+    assert.match(await raw(`GET /v2/status HTTP/1.1\r\n${end}\r\n`), /^HTTP\/1\.1 404 .*CONTROL_REFUSED/s);
+    assert.match(await raw(`POST /v1/status HTTP/1.1\r\n${end}content-length: 0\r\n\r\n`), /^HTTP\/1\.1 405 /);
+    assert.match(
+      await raw(`POST /v1/reload HTTP/1.1\r\n${end}content-length: 70000\r\n\r\n${"x".repeat(70_000)}`),
+      /^HTTP\/1\.1 413 /,
+    );
+    assert.match(await raw("\u0000\u0001\u0002 nonsense\r\n\r\n"), /^HTTP\/1\.1 400 /);
+    assert.deepEqual(await client().status(), STATUS);
+  });
+
+  it("turns a fault of a handler into an answer", async () => {
+    await listen({
+      reload: async () => {
+        throw new Error("boom");
+      },
+    });
+    assert.deepEqual(await client().reload(), err({ code: "OWN_FAULT", message: "boom" }));
+  });
+});
