@@ -1,0 +1,270 @@
+import type { z } from "zod";
+import { err, ok, type Result } from "../base/result.ts";
+import { buildInstance, buildNode, buildSchedule, buildService } from "./build-model.ts";
+import type { DirectorConfig, ScheduleConfig } from "./model.ts";
+import { ParsedFile } from "./parsed-file.ts";
+import { Placed } from "./placed.ts";
+import { type ConfigProblem, type KeyPath, type Location, quoteKey, type SourceFile } from "./problem.ts";
+import {
+  includedSkeletonSchema,
+  NAME_ACCEPTS,
+  NAME_PATTERN,
+  type RawRoot,
+  scheduleSchema,
+  skeletonSchema,
+} from "./schema/root.ts";
+import { serviceSchema } from "./schema/services.ts";
+import { instanceSchema } from "./schema/vrrp.ts";
+import { schemaProblems } from "./schema-problems.ts";
+import { instanceProblems, type PlacedInstance } from "./semantics/instances.ts";
+import { type PlacedService, serviceProblems } from "./semantics/services.ts";
+
+/** Problems that are reported at most; more would hide the first ones. */
+export const MAX_PROBLEMS = 100;
+
+export interface ConfigSources {
+  readonly main: SourceFile;
+  /** Files that the patterns of `includePatterns` matched, in the order in which they count. */
+  readonly included: readonly SourceFile[];
+  /** Name of the node where the file has none: the host name. */
+  readonly nodeName: string;
+}
+
+export interface LoadedConfig {
+  readonly config: DirectorConfig;
+  readonly warnings: readonly ConfigProblem[];
+  /** Where the parts of the model were read, for findings about files they name. */
+  readonly services: readonly PlacedService[];
+}
+
+/**
+ * Reads a whole configuration.
+ * @returns the model with every default filled in, and warnings; or every problem that was found, errors and warnings in
+ *   the order of the files. Never throws because of the text.
+ */
+export function loadConfig(sources: ConfigSources): Result<LoadedConfig, readonly ConfigProblem[]> {
+  const loader = new Loader(sources);
+  return loader.load();
+}
+
+/** A pattern under `include:` of the main file. */
+export interface IncludePattern {
+  readonly pattern: string;
+  readonly index: number;
+}
+
+/** The include patterns of the main file; empty where there are none or they are malformed, which loadConfig reports. */
+export function includePatterns(main: SourceFile): readonly IncludePattern[] {
+  return patternsOf(new ParsedFile(main));
+}
+
+/** The same for a file that is parsed already. */
+export function patternsOf(main: ParsedFile): readonly IncludePattern[] {
+  const value = main.plainAt(["include"]);
+  if (!Array.isArray(value)) return [];
+  return value.flatMap((pattern: unknown, index) =>
+    typeof pattern === "string" && pattern !== "" ? [{ pattern, index }] : [],
+  );
+}
+
+class Loader {
+  readonly #sources: ConfigSources;
+  readonly #problems: ConfigProblem[] = [];
+  readonly #instances: PlacedInstance[] = [];
+  readonly #services: PlacedService[] = [];
+  readonly #schedules: Placed<ScheduleConfig>[] = [];
+  /** First places of names; bounded by the entries of the files. */
+  readonly #names = new Map<string, Location>();
+  #areInstancesComplete = true;
+  #defaults: RawRoot["defaults"];
+
+  constructor(sources: ConfigSources) {
+    this.#sources = sources;
+  }
+
+  load(): Result<LoadedConfig, readonly ConfigProblem[]> {
+    const main = new ParsedFile(this.#sources.main);
+    const root = this.#readMain(main);
+    this.#defaults = root?.defaults;
+    this.#readParts(main);
+    for (const source of this.#sources.included) this.#readIncluded(new ParsedFile(source));
+    this.#problems.push(
+      ...instanceProblems(this.#instances),
+      ...serviceProblems(this.#services, this.#instances, { areInstancesComplete: this.#areInstancesComplete }),
+      ...this.#sameScheduleName(),
+    );
+    const problems = tidy(this.#problems, [main.source.file.path, ...this.#sources.included.map(({ path }) => path)]);
+    if (problems.some(({ severity }) => severity === "error")) return err(problems);
+    return ok({
+      config: {
+        ...buildNode(root, this.#sources.nodeName),
+        instances: this.#instances.map(({ value }) => value),
+        services: this.#services.map(({ value }) => value),
+        schedules: this.#schedules.map(({ value }) => value),
+      },
+      warnings: problems,
+      services: this.#services,
+    });
+  }
+
+  #readMain(file: ParsedFile): RawRoot | null {
+    this.#problems.push(...file.problems);
+    if (file.tree === null) {
+      this.#areInstancesComplete = false;
+      if (file.problems.length === 0) {
+        this.#problems.push(
+          file.problem([], {
+            code: "empty",
+            message: "the file holds no configuration",
+            expected: "keys such as `vrrp:` and `services:`",
+            hint: "see the annotated example that comes with holdfast, etc/holdfast.yaml",
+          }),
+        );
+      }
+      return null;
+    }
+    const result = skeletonSchema.safeParse(file.plainAt([]));
+    if (result.success) return result.data;
+    this.#problems.push(...schemaProblems(file, [], result.error));
+    if (result.error.issues.some(({ path }) => path.length === 0 || path[0] === "vrrp"))
+      this.#areInstancesComplete = false;
+    return null;
+  }
+
+  #readIncluded(file: ParsedFile): void {
+    this.#problems.push(...file.problems);
+    // An included file may be empty: nothing to add yet.
+    if (file.tree === null) {
+      if (file.problems.length > 0) this.#areInstancesComplete = false;
+      return;
+    }
+    const result = includedSkeletonSchema.safeParse(file.plainAt([]));
+    if (!result.success) {
+      this.#areInstancesComplete = false;
+      const belongsToMain = new Set(Object.keys(skeletonSchema.shape));
+      for (const problem of schemaProblems(file, [], result.error)) {
+        const isMainKey = problem.code === "unknown-key" && belongsToMain.has(problem.keyPath);
+        this.#problems.push(
+          isMainKey
+            ? { ...problem, message: `${quoteKey(problem.keyPath)} belongs in the main file`, hint: "move it there" }
+            : problem,
+        );
+      }
+    }
+    this.#readParts(file);
+  }
+
+  /** Reads every instance, service and schedule by itself, so that a mistake in one does not hide those in others. */
+  #readParts(file: ParsedFile): void {
+    for (const [name, path] of this.#named(file, ["vrrp", "instances"], "instance")) {
+      const part = this.#readPart(file, path, instanceSchema);
+      if (part === null) this.#areInstancesComplete = false;
+      else this.#instances.push(new Placed({ value: buildInstance(name, part.raw), ...part }));
+    }
+    const context = { defaults: this.#defaults?.check, folder: file.source.file.folder };
+    for (const [name, path] of this.#named(file, ["services"], "service")) {
+      const part = this.#readPart(file, path, serviceSchema);
+      if (part !== null) this.#services.push(new Placed({ value: buildService(name, part.raw, context), ...part }));
+    }
+    const schedules = file.plainAt(["schedules"]);
+    for (const index of Array.isArray(schedules) ? schedules.keys() : []) {
+      const part = this.#readPart(file, ["schedules", index], scheduleSchema);
+      if (part !== null) this.#schedules.push(new Placed({ value: buildSchedule(part.raw), ...part }));
+    }
+  }
+
+  /** Reads one part; a part with mistakes is tried again without the wrong keys, for the rules that join parts. */
+  #readPart<S extends z.ZodType>(file: ParsedFile, path: KeyPath, schema: S) {
+    const plain = file.plainAt(path);
+    const result = schema.safeParse(plain);
+    if (result.success) return { raw: result.data, file, path, isWhole: true };
+    this.#problems.push(...schemaProblems(file, path, result.error));
+    for (const issue of result.error.issues) leaveOut(plain, issue);
+    const again = schema.safeParse(plain);
+    return again.success ? { raw: again.data, file, path, isWhole: false } : null;
+  }
+
+  /** The entries of a map of named parts; bad and repeated names are reported, repeated ones left out. */
+  #named(file: ParsedFile, at: KeyPath, kind: string): (readonly [string, KeyPath])[] {
+    const map = file.plainAt(at);
+    if (typeof map !== "object" || map === null || Array.isArray(map)) return [];
+    return Object.keys(map).flatMap((name) => {
+      const path = [...at, name];
+      if (!NAME_PATTERN.test(name)) {
+        const message = `${quoteKey(name)} cannot be the name of ${kind === "instance" ? "an" : "a"} ${kind}`;
+        this.#problems.push(file.problemAtKey(path, { code: "bad-value", message, expected: NAME_ACCEPTS }));
+      }
+      const first = this.#names.get(`${kind} ${name}`);
+      if (first === undefined) {
+        this.#names.set(`${kind} ${name}`, file.problemAtKey(path, { code: "conflict", message: "" }).location);
+        return [[name, path] as const];
+      }
+      const message = `there are two ${kind}s with the name \`${name}\``;
+      this.#problems.push(
+        file.problemAtKey(path, { code: "conflict", message, hint: "rename one of them" }, [
+          { message: "first written", location: first },
+        ]),
+      );
+      return [];
+    });
+  }
+
+  #sameScheduleName(): ConfigProblem[] {
+    const first = new Map<string, Placed<ScheduleConfig>>();
+    return this.#schedules.flatMap((schedule) => {
+      const other = first.get(schedule.value.name);
+      if (other === undefined) {
+        first.set(schedule.value.name, schedule);
+        return [];
+      }
+      const finding = {
+        code: "conflict",
+        message: `there are two schedules with the name ${JSON.stringify(schedule.value.name)}`,
+        hint: "rename one of them",
+      } as const;
+      return [schedule.problem(["name"], finding, { message: "first written", location: other.locate("name") })];
+    });
+  }
+}
+
+/** Deletes the key that an issue is about from plain data. List entries stay: their positions are places. */
+function leaveOut(plain: unknown, issue: z.core.$ZodIssue): void {
+  const isUnknownKey = issue.code === "unrecognized_keys";
+  let parent: unknown = plain;
+  for (const step of isUnknownKey ? issue.path : issue.path.slice(0, -1)) {
+    parent = typeof parent === "object" && parent !== null ? Reflect.get(parent, step) : undefined;
+  }
+  if (typeof parent !== "object" || parent === null || Array.isArray(parent)) return;
+  for (const name of isUnknownKey ? issue.keys : issue.path.slice(-1)) Reflect.deleteProperty(parent, name);
+}
+
+/** In the order of the files, each once, and not more than a person can read. */
+export function tidy(problems: readonly ConfigProblem[], files: readonly string[]): readonly ConfigProblem[] {
+  const order = new Map(files.map((file, index) => [file, index]));
+  const seen = new Set<string>();
+  const sorted = problems
+    .filter((problem) => {
+      // An aliased value is wrong once, however often it is used.
+      const { file, line, column } = problem.location;
+      const key = `${file}:${line}:${column} ${problem.message}`;
+      const isNew = !seen.has(key);
+      seen.add(key);
+      return isNew;
+    })
+    .sort(
+      (a, b) =>
+        (order.get(a.location.file) ?? 0) - (order.get(b.location.file) ?? 0) ||
+        a.location.line - b.location.line ||
+        a.location.column - b.location.column,
+    );
+  if (sorted.length <= MAX_PROBLEMS) return sorted;
+  const errors = sorted.filter(({ severity }) => severity === "error");
+  const kept = (errors.length > 0 ? errors : sorted).slice(0, MAX_PROBLEMS - 1);
+  const last = kept.at(-1);
+  if (last === undefined) return kept;
+  const message = `${sorted.length - kept.length} more problems are not shown`;
+  return [
+    ...kept,
+    { ...last, code: "too-many-problems", message, expected: null, hint: "correct these first", related: [] },
+  ];
+}

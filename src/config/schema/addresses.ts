@@ -1,0 +1,101 @@
+import { formatEndpoint, parseEndpoint, parseListenEndpoint } from "../../base/endpoint.ts";
+import { familyOf, formatCidr, type IpText, parseCidr, parseIp } from "../../base/ip.ts";
+import { ok } from "../../base/result.ts";
+import { notSupported, type Refusal, refuse, scalar } from "./kit.ts";
+import { wrongShape } from "./scalars.ts";
+
+const IN_QUOTES = 'an IPv6 address with a port stands in quotes: "[2001:db8::10]:80"';
+
+/** What a list or map in the place of an address usually is: brackets that YAML took for its own. */
+function notText(input: unknown): { readonly ok: false; readonly error: Refusal } {
+  return wrongShape(input, Array.isArray(input) ? IN_QUOTES : undefined);
+}
+
+/** Why an address text was not read, in more words than "expected an address" where the mistake is a common one. */
+function addressHint(text: string): string | undefined {
+  if (/^\d{1,3}(\.\d{1,3}){3}$/.test(text)) {
+    return "each of the four numbers is 0 to 255, without leading zeros";
+  }
+  if (/[a-z]/i.test(text) && !text.includes(":"))
+    return "write the address; names are not looked up, so that a DNS failure cannot stop a director";
+  return undefined;
+}
+
+/** A virtual address with its prefix length. */
+export function virtualAddress() {
+  return scalar("an IPv4 address with its prefix length, 192.0.2.10/24", (input) => {
+    if (typeof input !== "string") return notText(input);
+    const cidr = parseCidr(input);
+    if (!cidr.ok)
+      return refuse(
+        input.includes("/") && parseIp(input.split("/")[0] ?? "").ok ? cidr.error : "is not an address",
+        addressHint(input.split("/")[0] ?? ""),
+      );
+    if (!input.includes("/")) {
+      return refuse(
+        "has no prefix length",
+        `write that of the interface's network, for example ${formatCidr({ address: cidr.value.address, prefixLength: familyOf(cidr.value.address) === 4 ? 24 : 64 })}; /${cidr.value.prefixLength} adds the address alone`,
+      );
+    }
+    return ok(cidr.value);
+  });
+}
+
+/** Reads what the brief forms of other balancers and of later releases look like, before the parser calls them malformed. */
+function laterListen(text: string): ReturnType<typeof notSupported> | null {
+  if (text.startsWith("fwmark://")) {
+    return notSupported(
+      "firewall marks are not supported in this version of holdfast",
+      "list the addresses and ports under listen",
+    );
+  }
+  if (text.startsWith("sctp://"))
+    return notSupported("SCTP is not supported in this version of holdfast", "listen takes tcp:// and udp://");
+  if (/:\d+-\d+$/.test(text)) {
+    return notSupported("port ranges are not supported in this version of holdfast", "list each port under listen");
+  }
+  return null;
+}
+
+export function listenEndpoint() {
+  return scalar(
+    "ADDRESS:PORT, tcp unless it says udp://, for example 192.0.2.10:80 or udp://192.0.2.10:53",
+    (input) => {
+      if (typeof input !== "string") return notText(input);
+      const later = laterListen(input);
+      if (later !== null) return later;
+      const parsed = parseListenEndpoint(input);
+      if (!parsed.ok) return refuse(...endpointRefusal(input.replace(/^[a-z]+:\/\//, ""), parsed.error));
+      return ok(parsed.value);
+    },
+  );
+}
+
+export function serverEndpoint() {
+  return scalar("ADDRESS:PORT, for example 10.0.0.11:80", (input) => {
+    if (typeof input !== "string") return notText(input);
+    const parsed = parseEndpoint(input);
+    return parsed.ok ? ok(parsed.value) : refuse(...endpointRefusal(input, parsed.error));
+  });
+}
+
+function endpointRefusal(text: string, error: string): [string, string | undefined] {
+  if (error.startsWith("the port is missing")) return ["has no port", error.replace("the port is missing, for", "for")];
+  if (error.startsWith("unknown protocol"))
+    return [error.split(";")[0] ?? error, "write tcp:// or udp://; nothing means tcp"];
+  if (error.startsWith("the port must be")) return ["has a port outside 1 to 65535", undefined];
+  if (error.startsWith("only IPv6")) return ["has brackets around an IPv4 address", "write it without brackets"];
+  const bare = /^(.*):(\d{1,5})$/.exec(text);
+  const before = bare?.[1] ?? text;
+  const ip = parseIp(before);
+  if (ip.ok && familyOf(ip.value) === 6) {
+    return [
+      "is an IPv6 address without brackets",
+      `write "${formatEndpoint({ address: ip.value, port: Number(bare?.[2] ?? 80) })}"`,
+    ];
+  }
+  return ["is not ADDRESS:PORT", addressHint(before)];
+}
+
+/** Canonical text of an address, as values that are compared. */
+export type Address = IpText;

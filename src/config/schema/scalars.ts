@@ -1,0 +1,149 @@
+import { formatDurationUs, parseDurationUs } from "../../base/duration.ts";
+import { ok, type Result } from "../../base/result.ts";
+import { nearest } from "../nearest.ts";
+import { quote } from "../problem.ts";
+import { nameShape, notSupported, type Refusal, refuse, scalar, shapeOf } from "./kit.ts";
+
+/** Refuses a value of the wrong type in the same words everywhere. */
+export function wrongShape(input: unknown, hint?: string): { readonly ok: false; readonly error: Refusal } {
+  const message = input === null ? "has no value" : `cannot be ${nameShape(shapeOf(input))}`;
+  return { ok: false, error: { message, code: "wrong-type", hint } };
+}
+
+/** A whole number, written without quotes. */
+export function integer(
+  min: number,
+  max: number,
+  options: { readonly tooHigh?: string; readonly tooLow?: string } = {},
+) {
+  return scalar(`a whole number from ${min} to ${max}`, (input) => {
+    if (typeof input === "string" && /^[+-]?\d+$/.test(input.trim())) {
+      return wrongShape(input, `write the number without quotes: ${input.trim().slice(0, 20)}`);
+    }
+    if (typeof input !== "number") return wrongShape(input);
+    if (!Number.isInteger(input)) return refuse("is not a whole number");
+    if (input < min) return refuse(`is below ${min}`, options.tooLow);
+    if (input > max) return refuse(`is above ${max}`, options.tooHigh);
+    return ok(input);
+  });
+}
+
+const YES_NO: Readonly<Record<string, string>> = {
+  yes: "true",
+  on: "true",
+  true: "true",
+  no: "false",
+  off: "false",
+  false: "false",
+};
+
+export function boolean() {
+  return scalar("true or false", (input) => {
+    if (typeof input === "boolean") return ok(input);
+    const meant = typeof input === "string" ? YES_NO[input.toLowerCase()] : undefined;
+    return wrongShape(
+      input,
+      meant === undefined ? undefined : `write ${meant}, without quotes; YAML 1.2 reads yes, no, on and off as text`,
+    );
+  });
+}
+
+/** One of a few words. */
+export function choice<const W extends readonly string[]>(
+  words: W,
+  options: { readonly later?: Readonly<Record<string, string>>; readonly nearestOnly?: boolean } = {},
+) {
+  const accepts = words.length === 1 ? `\`${words[0]}\`` : `one of ${words.map((word) => `\`${word}\``).join(", ")}`;
+  return scalar(accepts, (input): Result<W[number], Refusal> => {
+    if (typeof input !== "string") return wrongShape(input);
+    const found = words.find((word) => word === input);
+    if (found !== undefined) return ok(found);
+    const later = options.later?.[input];
+    if (later !== undefined) return notSupported(later);
+    const near = nearest(input, words);
+    return refuse("has an unknown value", near === undefined ? undefined : `did you mean \`${near}\`?`);
+  });
+}
+
+/**
+ * A duration with its unit.
+ * @param minUs, maxUs whole microseconds, inclusive
+ * @param stepUs the value must be a multiple of it
+ */
+export function duration(minUs: number, maxUs: number, step?: { readonly us: number; readonly why: string }) {
+  const range = `a duration with its unit, from ${formatDurationUs(minUs)} to ${formatDurationUs(maxUs)}`;
+  const accepts = step === undefined ? range : `${range}, in steps of ${formatDurationUs(step.us)}`;
+  return scalar(accepts, (input) => {
+    if (typeof input === "number") {
+      const hint = input >= 0 && Number.isFinite(input) ? `write the unit: ${input}s, or ${input}ms` : undefined;
+      return refuse("has no unit", hint);
+    }
+    if (typeof input !== "string") return wrongShape(input);
+    const parsed = parseDurationUs(input);
+    if (!parsed.ok) {
+      if (/^\d+(\.\d+)?$/.test(input.trim()))
+        return refuse("has no unit", `write ${input.trim().slice(0, 20)}s or ${input.trim().slice(0, 20)}ms`);
+      return refuse("is not a duration", "write a number and its unit without a space: 500ms, 2s, 1.5s, 5m or 1h");
+    }
+    if (parsed.value < minUs) return refuse(`is shorter than ${formatDurationUs(minUs)}`);
+    if (parsed.value > maxUs) return refuse(`is longer than ${formatDurationUs(maxUs)}`);
+    if (step !== undefined && parsed.value % step.us !== 0) {
+      const rounded = Math.max(minUs, Math.min(maxUs, Math.round(parsed.value / step.us) * step.us));
+      return refuse(
+        `is not a multiple of ${formatDurationUs(step.us)}`,
+        `${step.why}; the nearest is ${formatDurationUs(rounded)}`,
+      );
+    }
+    return ok(parsed.value);
+  });
+}
+
+const SIZE_UNITS: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1024 * 1024 };
+
+/** A number of bytes with its unit. */
+export function size(minBytes: number, maxBytes: number) {
+  return scalar(`a size with its unit, from ${formatSize(minBytes)} to ${formatSize(maxBytes)}`, (input) => {
+    if (typeof input === "number")
+      return refuse("has no unit", `write ${formatSize(Math.max(0, Math.trunc(input) || 0))}`);
+    if (typeof input !== "string") return wrongShape(input);
+    const match = /^(\d{1,10})(B|KiB|MiB)$/.exec(input.trim());
+    if (match === null) return refuse("is not a size", "write a whole number and B, KiB or MiB without a space: 64KiB");
+    const bytes = Number(match[1]) * (SIZE_UNITS[match[2] ?? ""] ?? 1);
+    if (bytes < minBytes) return refuse(`is less than ${formatSize(minBytes)}`);
+    if (bytes > maxBytes) return refuse(`is more than ${formatSize(maxBytes)}`);
+    return ok(bytes);
+  });
+}
+
+/** Writes bytes with the largest unit that needs no fraction. */
+export function formatSize(bytes: number): string {
+  for (const unit of ["MiB", "KiB"] as const) {
+    const factor = SIZE_UNITS[unit] ?? 1;
+    if (bytes >= factor && bytes % factor === 0) return `${bytes / factor}${unit}`;
+  }
+  return `${bytes}B`;
+}
+
+/** Text that `check` may look at further; null from `check` accepts it. */
+export function text(accepts: string, check: (value: string) => Refusal | null, maxLength = 1024) {
+  return scalar(accepts, (input) => {
+    if (typeof input === "number" || typeof input === "boolean") {
+      return wrongShape(input, "put it in quotes, so that YAML reads it as text");
+    }
+    if (typeof input !== "string") return wrongShape(input);
+    if (input === "") return refuse("is empty");
+    if (input.length > maxLength) return refuse(`is longer than ${maxLength} characters`);
+    if (/\p{Cc}/u.test(input)) return refuse("holds a control character, such as a tab or a line break");
+    const refusal = check(input);
+    return refusal === null ? ok(input) : { ok: false, error: refusal };
+  });
+}
+
+/** An absolute path to a file. */
+export function absolutePath(what: string) {
+  return text(`the absolute path of ${what}`, (value) =>
+    value.startsWith("/")
+      ? null
+      : { message: "is not an absolute path", hint: `begin it with /: ${quote(`/etc/holdfast/${value}`)}` },
+  );
+}
