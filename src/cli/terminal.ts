@@ -1,0 +1,42 @@
+import type { Piece, Role } from "../config/render.ts";
+
+/** One stream that the program prints to. */
+export interface Output {
+  write(text: string): void;
+  readonly isTerminal: boolean;
+}
+
+/** What a command needs from its surroundings. */
+export interface Terminal {
+  readonly out: Output;
+  readonly err: Output;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+const ESCAPE = "\u001b[";
+const RESET = `${ESCAPE}0m`;
+
+/** Colours by meaning; a role without an entry is printed as it is. */
+const COLOURS: Readonly<Partial<Record<Role, string>>> = {
+  location: "1",
+  error: "1;31",
+  warning: "1;33",
+  message: "1",
+  gutter: "34",
+  caret: "1;31",
+  label: "36",
+};
+
+/** Colour only for people: on a terminal that can, and not against their will (https://no-color.org). */
+export function wantsColour(output: Output, env: Terminal["env"]): boolean {
+  return output.isTerminal && (env.NO_COLOR ?? "") === "" && env.TERM !== "dumb";
+}
+
+export function paint(lines: readonly (readonly Piece[])[], inColour: boolean): string {
+  return lines.map((pieces) => pieces.map((piece) => paintPiece(piece, inColour)).join("")).join("\n");
+}
+
+function paintPiece({ role, text }: Piece, inColour: boolean): string {
+  const colour = inColour ? COLOURS[role] : undefined;
+  return colour === undefined || text === "" ? text : `${ESCAPE}${colour}m${text}${RESET}`;
+}
