@@ -35,7 +35,7 @@ const ROOMS: Readonly<
 const PURE = ["base", "vrrp", "health", "ipvs", "netlink", "config", "ports"];
 
 /** Words that a pure room may not mention: time, chance, the process, the outside. */
-const IMPURE = /\b(setTimeout|setInterval|setImmediate|Date|Math\.random|process\.|require\()/;
+const IMPURE = /\b(setTimeout|setInterval|setImmediate|Date\b|Math\.random|process\.|require\()/;
 
 /** The vrrp process does nothing else: none of these may be loaded by it, even indirectly. */
 const FORBIDDEN_IN_VRRP = ["undici", "yaml", "winston", "node-cron", "zod", "commander"];
