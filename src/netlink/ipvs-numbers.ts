@@ -1,0 +1,76 @@
+/*
+ * Numbers of the generic netlink family IPVS (linux/ip_vs.h), by their names there. The kernel skips attributes it does
+ * not know, so a wrong number here is silent: tests compare with ipvsadm's bytes and read back with other tools.
+ */
+export const IPVS_GENL_NAME = "IPVS";
+export const IPVS_GENL_VERSION = 1;
+
+// IPVS_CMD_*
+export const IPVS_CMD_NEW_SERVICE = 1;
+export const IPVS_CMD_SET_SERVICE = 2;
+export const IPVS_CMD_DEL_SERVICE = 3;
+export const IPVS_CMD_GET_SERVICE = 4;
+export const IPVS_CMD_NEW_DEST = 5;
+export const IPVS_CMD_SET_DEST = 6;
+export const IPVS_CMD_DEL_DEST = 7;
+export const IPVS_CMD_GET_DEST = 8;
+export const IPVS_CMD_SET_CONFIG = 12;
+export const IPVS_CMD_GET_CONFIG = 13;
+export const IPVS_CMD_SET_INFO = 14;
+export const IPVS_CMD_GET_INFO = 15;
+
+// IPVS_CMD_ATTR_*: the top level of a message
+export const IPVS_CMD_ATTR_SERVICE = 1;
+export const IPVS_CMD_ATTR_DEST = 2;
+export const IPVS_CMD_ATTR_TIMEOUT_TCP = 4;
+export const IPVS_CMD_ATTR_TIMEOUT_TCP_FIN = 5;
+export const IPVS_CMD_ATTR_TIMEOUT_UDP = 6;
+
+// IPVS_SVC_ATTR_*: inside SERVICE. PORT and the IPv4 NETMASK are big-endian, the IPv6 NETMASK is a prefix length.
+export const IPVS_SVC_ATTR_AF = 1;
+export const IPVS_SVC_ATTR_PROTOCOL = 2;
+export const IPVS_SVC_ATTR_ADDR = 3;
+export const IPVS_SVC_ATTR_PORT = 4;
+export const IPVS_SVC_ATTR_FWMARK = 5;
+export const IPVS_SVC_ATTR_SCHED_NAME = 6;
+export const IPVS_SVC_ATTR_FLAGS = 7;
+export const IPVS_SVC_ATTR_TIMEOUT = 8;
+export const IPVS_SVC_ATTR_NETMASK = 9;
+export const IPVS_SVC_ATTR_PE_NAME = 11;
+
+// IPVS_DEST_ATTR_*: inside DEST. PORT and TUN_PORT are big-endian.
+export const IPVS_DEST_ATTR_ADDR = 1;
+export const IPVS_DEST_ATTR_PORT = 2;
+export const IPVS_DEST_ATTR_FWD_METHOD = 3;
+export const IPVS_DEST_ATTR_WEIGHT = 4;
+export const IPVS_DEST_ATTR_U_THRESH = 5;
+export const IPVS_DEST_ATTR_L_THRESH = 6;
+export const IPVS_DEST_ATTR_ACTIVE_CONNS = 7;
+export const IPVS_DEST_ATTR_INACT_CONNS = 8;
+export const IPVS_DEST_ATTR_PERSIST_CONNS = 9;
+export const IPVS_DEST_ATTR_ADDR_FAMILY = 11;
+export const IPVS_DEST_ATTR_TUN_TYPE = 13;
+export const IPVS_DEST_ATTR_TUN_PORT = 14;
+export const IPVS_DEST_ATTR_TUN_FLAGS = 15;
+
+// IPVS_INFO_ATTR_*: the top level of an answer to GET_INFO
+export const IPVS_INFO_ATTR_VERSION = 1;
+export const IPVS_INFO_ATTR_CONN_TAB_SIZE = 2;
+
+// IP_VS_SVC_F_*
+export const IP_VS_SVC_F_PERSISTENT = 0x1;
+/** The kernel's own: set in every reply. */
+export const IP_VS_SVC_F_HASHED = 0x2;
+export const IP_VS_SVC_F_ONEPACKET = 0x4;
+/** sh and mh: fall back to another server. */
+export const IP_VS_SVC_F_SCHED1 = 0x8;
+/** sh and mh: hash the source port too. */
+export const IP_VS_SVC_F_SCHED2 = 0x10;
+
+// IP_VS_CONN_F_*: forwarding methods; the kernel keeps the lowest three bits of what it is given
+export const IP_VS_CONN_F_MASQ = 0;
+export const IP_VS_CONN_F_TUNNEL = 2;
+export const IP_VS_CONN_F_DROUTE = 3;
+
+/** Every address field has room for IPv6; IPv4 stands in front and zeros follow. */
+export const IPVS_ADDRESS_BYTES = 16;

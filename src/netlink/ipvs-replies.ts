@@ -1,0 +1,275 @@
+import type { Protocol } from "../base/endpoint.ts";
+import { type IpFamily, ipFromBytes } from "../base/ip.ts";
+import type { Result } from "../base/result.ts";
+import type { ForwardingMethod } from "../ipvs/model.ts";
+import type { ObservedDestination, ObservedService } from "../ipvs/observed.ts";
+import { PROTOCOL_NUMBERS } from "../ipvs/observed.ts";
+import type { AttributeReader } from "./attributes.ts";
+import { openGeneric } from "./generic.ts";
+import { type IpvsTimeouts, prefixMask } from "./ipvs.ts";
+import * as n from "./ipvs-numbers.ts";
+import { decodeError, type NetlinkDecodeError } from "./message.ts";
+import { AF_INET, AF_INET6 } from "./route.ts";
+
+/** A service without its destinations, which are dumped separately. */
+export type ServiceHeader = Omit<ObservedService, "destinations">;
+
+/** What the kernel says about IPVS itself. */
+export interface IpvsInfo {
+  /** `1.2.1`. */
+  readonly version: string;
+  readonly connectionTableSize: number;
+}
+
+/**
+ * Reads one reply to a service dump or get.
+ * @returns null for a service whose identity a ServiceIdentity cannot express (a mark, SCTP): it belongs to others
+ */
+export function decodeService(message: Buffer, familyId: number): Result<ServiceHeader | null, NetlinkDecodeError> {
+  const top = openGeneric(message, familyId, n.IPVS_CMD_NEW_SERVICE);
+  if (!top.ok) return top;
+  let service: Result<ServiceHeader | null, NetlinkDecodeError> = decodeError("missing-attribute", "no service");
+  while (top.value.next()) {
+    if (top.value.type === n.IPVS_CMD_ATTR_SERVICE) service = decodeServiceNest(top.value.nested());
+  }
+  return top.value.error === undefined ? service : { ok: false, error: top.value.error };
+}
+
+function decodeServiceNest(reader: AttributeReader): Result<ServiceHeader | null, NetlinkDecodeError> {
+  let family = 0;
+  let protocolNumber = 0;
+  let addressBytes: Buffer | undefined;
+  let port: number | undefined;
+  let isMark = false;
+  let scheduler = "";
+  let flags = 0;
+  let timeoutS = 0;
+  let netmask: Buffer | undefined;
+  let engine = "";
+  while (reader.next()) {
+    switch (reader.type) {
+      case n.IPVS_SVC_ATTR_AF:
+        family = reader.u16();
+        break;
+      case n.IPVS_SVC_ATTR_PROTOCOL:
+        protocolNumber = reader.u16();
+        break;
+      case n.IPVS_SVC_ATTR_ADDR:
+        addressBytes = reader.data();
+        break;
+      case n.IPVS_SVC_ATTR_PORT:
+        port = reader.u16be();
+        break;
+      case n.IPVS_SVC_ATTR_FWMARK:
+        isMark = true;
+        break;
+      case n.IPVS_SVC_ATTR_SCHED_NAME:
+        scheduler = reader.string();
+        break;
+      case n.IPVS_SVC_ATTR_FLAGS:
+        flags = reader.u32();
+        break;
+      case n.IPVS_SVC_ATTR_TIMEOUT:
+        timeoutS = reader.u32();
+        break;
+      case n.IPVS_SVC_ATTR_NETMASK:
+        netmask = reader.data();
+        break;
+      case n.IPVS_SVC_ATTR_PE_NAME:
+        engine = reader.string();
+        break;
+    }
+  }
+  if (reader.error !== undefined) return { ok: false, error: reader.error };
+  const protocol = protocolOf(protocolNumber);
+  const ipFamily = ipFamilyOf(family);
+  if (isMark || protocol === undefined || ipFamily === undefined) return { ok: true, value: null };
+  const address = addressText(ipFamily, addressBytes);
+  if (address === undefined || port === undefined) return decodeError("missing-attribute", "no address or port");
+  if (netmask === undefined || netmask.length < 4) return decodeError("missing-attribute", "no netmask");
+  const extras: string[] = [];
+  const isPersistent = (flags & n.IP_VS_SVC_F_PERSISTENT) !== 0;
+  const prefixLength = ipFamily === 6 ? netmask.readUInt32LE(0) : maskLength(netmask.readUInt32BE(0));
+  if (isPersistent && prefixLength === undefined)
+    extras.push(`persistence netmask ${ipFromBytes(netmask.subarray(0, 4))}`);
+  if ((flags & n.IP_VS_SVC_F_ONEPACKET) !== 0) extras.push("one-packet scheduling");
+  const unknown = flags & ~KNOWN_FLAGS;
+  if (unknown !== 0) extras.push(`flags 0x${(unknown >>> 0).toString(16)}`);
+  if (engine !== "") extras.push(`persistence engine ${engine}`);
+  return {
+    ok: true,
+    value: {
+      family: ipFamily,
+      protocol,
+      address,
+      port,
+      scheduler,
+      flags: { fallback: (flags & n.IP_VS_SVC_F_SCHED1) !== 0, port: (flags & n.IP_VS_SVC_F_SCHED2) !== 0 },
+      // Timeout and mask of a service that is not persistent mean nothing; whatever stands there is no difference.
+      persistence: isPersistent ? { timeoutS, prefixLength: prefixLength ?? 0 } : null,
+      extras,
+    },
+  };
+}
+
+const KNOWN_FLAGS =
+  n.IP_VS_SVC_F_PERSISTENT |
+  n.IP_VS_SVC_F_HASHED |
+  n.IP_VS_SVC_F_ONEPACKET |
+  n.IP_VS_SVC_F_SCHED1 |
+  n.IP_VS_SVC_F_SCHED2;
+
+/**
+ * Reads one reply to a destination dump. This is the hot path of reading a table, so it makes one object per reply.
+ * @param serviceFamily family of the service that was asked about; kernels before 3.18 do not name the destination's own
+ */
+export function decodeDestination(
+  message: Buffer,
+  familyId: number,
+  serviceFamily: IpFamily,
+): Result<ObservedDestination, NetlinkDecodeError> {
+  const top = openGeneric(message, familyId, n.IPVS_CMD_NEW_DEST);
+  if (!top.ok) return top;
+  let destination: Result<ObservedDestination, NetlinkDecodeError> = decodeError("missing-attribute", "no destination");
+  while (top.value.next()) {
+    if (top.value.type === n.IPVS_CMD_ATTR_DEST) destination = decodeDestinationNest(top.value.nested(), serviceFamily);
+  }
+  return top.value.error === undefined ? destination : { ok: false, error: top.value.error };
+}
+
+function decodeDestinationNest(
+  reader: AttributeReader,
+  serviceFamily: IpFamily,
+): Result<ObservedDestination, NetlinkDecodeError> {
+  let addressBytes: Buffer | undefined;
+  let port: number | undefined;
+  let methodNumber = -1;
+  let weight = 0;
+  let upper = 0;
+  let lower = 0;
+  let family = 0;
+  let tunnelType = 0;
+  let tunnelPort = 0;
+  let tunnelFlags = 0;
+  let activeConnections = 0;
+  let inactiveConnections = 0;
+  let persistentConnections = 0;
+  while (reader.next()) {
+    switch (reader.type) {
+      case n.IPVS_DEST_ATTR_ADDR:
+        addressBytes = reader.data();
+        break;
+      case n.IPVS_DEST_ATTR_PORT:
+        port = reader.u16be();
+        break;
+      case n.IPVS_DEST_ATTR_FWD_METHOD:
+        methodNumber = reader.u32();
+        break;
+      case n.IPVS_DEST_ATTR_WEIGHT:
+        weight = reader.u32();
+        break;
+      case n.IPVS_DEST_ATTR_U_THRESH:
+        upper = reader.u32();
+        break;
+      case n.IPVS_DEST_ATTR_L_THRESH:
+        lower = reader.u32();
+        break;
+      case n.IPVS_DEST_ATTR_ACTIVE_CONNS:
+        activeConnections = reader.u32();
+        break;
+      case n.IPVS_DEST_ATTR_INACT_CONNS:
+        inactiveConnections = reader.u32();
+        break;
+      case n.IPVS_DEST_ATTR_PERSIST_CONNS:
+        persistentConnections = reader.u32();
+        break;
+      case n.IPVS_DEST_ATTR_ADDR_FAMILY:
+        family = reader.u16();
+        break;
+      case n.IPVS_DEST_ATTR_TUN_TYPE:
+        tunnelType = reader.u8();
+        break;
+      case n.IPVS_DEST_ATTR_TUN_PORT:
+        tunnelPort = reader.u16be();
+        break;
+      case n.IPVS_DEST_ATTR_TUN_FLAGS:
+        tunnelFlags = reader.u16();
+        break;
+    }
+  }
+  if (reader.error !== undefined) return { ok: false, error: reader.error };
+  const ipFamily = family === 0 ? serviceFamily : ipFamilyOf(family);
+  const address = ipFamily === undefined ? undefined : addressText(ipFamily, addressBytes);
+  if (address === undefined || port === undefined || methodNumber < 0) {
+    return decodeError("missing-attribute", "no address, port or method");
+  }
+  const method = METHODS[methodNumber] ?? null;
+  const counters = { activeConnections, inactiveConnections, persistentConnections };
+  const isPlain = method !== null && (upper | lower | tunnelType | tunnelPort | tunnelFlags) === 0;
+  if (isPlain) return { ok: true, value: { address, port, method, weight, counters } };
+  const extras: string[] = [];
+  if (method === null) extras.push(`forwarding method ${methodNumber}`);
+  if ((upper | lower) !== 0) extras.push(`thresholds ${upper}/${lower}`);
+  if ((tunnelType | tunnelPort | tunnelFlags) !== 0) {
+    extras.push(`tunnel ${TUNNELS[tunnelType] ?? tunnelType} port ${tunnelPort} flags ${tunnelFlags}`);
+  }
+  return { ok: true, value: { address, port, method, weight, extras, counters } };
+}
+
+const TUNNELS: readonly string[] = ["ipip", "gue", "gre"];
+
+const METHODS: readonly (ForwardingMethod | undefined)[] = (() => {
+  const methods: (ForwardingMethod | undefined)[] = [];
+  methods[n.IP_VS_CONN_F_MASQ] = "nat";
+  methods[n.IP_VS_CONN_F_TUNNEL] = "tun";
+  methods[n.IP_VS_CONN_F_DROUTE] = "dr";
+  return methods;
+})();
+
+/** Reads the answer to a request for info. */
+export function decodeInfo(message: Buffer, familyId: number): Result<IpvsInfo, NetlinkDecodeError> {
+  const reader = openGeneric(message, familyId, n.IPVS_CMD_SET_INFO);
+  if (!reader.ok) return reader;
+  let version = 0;
+  let connectionTableSize = 0;
+  while (reader.value.next()) {
+    if (reader.value.type === n.IPVS_INFO_ATTR_VERSION) version = reader.value.u32();
+    else if (reader.value.type === n.IPVS_INFO_ATTR_CONN_TAB_SIZE) connectionTableSize = reader.value.u32();
+  }
+  const text = `${(version >>> 16) & 0xff}.${(version >>> 8) & 0xff}.${version & 0xff}`;
+  return reader.value.outcome({ version: text, connectionTableSize });
+}
+
+/** Reads the answer to a request for timeouts. */
+export function decodeTimeouts(message: Buffer, familyId: number): Result<IpvsTimeouts, NetlinkDecodeError> {
+  const reader = openGeneric(message, familyId, n.IPVS_CMD_SET_CONFIG);
+  if (!reader.ok) return reader;
+  let tcpS = 0;
+  let tcpFinS = 0;
+  let udpS = 0;
+  while (reader.value.next()) {
+    if (reader.value.type === n.IPVS_CMD_ATTR_TIMEOUT_TCP) tcpS = reader.value.u32();
+    else if (reader.value.type === n.IPVS_CMD_ATTR_TIMEOUT_TCP_FIN) tcpFinS = reader.value.u32();
+    else if (reader.value.type === n.IPVS_CMD_ATTR_TIMEOUT_UDP) udpS = reader.value.u32();
+  }
+  return reader.value.outcome({ tcpS, tcpFinS, udpS });
+}
+
+function protocolOf(number: number): Protocol | undefined {
+  return number === PROTOCOL_NUMBERS.tcp ? "tcp" : number === PROTOCOL_NUMBERS.udp ? "udp" : undefined;
+}
+
+function ipFamilyOf(number: number): IpFamily | undefined {
+  return number === AF_INET ? 4 : number === AF_INET6 ? 6 : undefined;
+}
+
+function addressText(family: IpFamily, bytes: Buffer | undefined): string | undefined {
+  if (bytes === undefined || bytes.length < (family === 4 ? 4 : 16)) return undefined;
+  return family === 4 ? `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}` : ipFromBytes(bytes.subarray(0, 16));
+}
+
+/** Prefix length of a netmask; undefined if it has holes. */
+function maskLength(mask: number): number | undefined {
+  const length = Math.clz32(~mask);
+  return mask >>> 0 === prefixMask(length) ? length : undefined;
+}
