@@ -1,0 +1,68 @@
+import { assert } from "../base/assert.ts";
+import { type Endpoint, formatEndpoint } from "../base/endpoint.ts";
+import { familyOf } from "../base/ip.ts";
+import type { ServiceConfig } from "../config/model.ts";
+import { destinationKey, serviceKey } from "./keys.ts";
+import type { Destination, IpvsTable, VirtualService } from "./model.ts";
+
+/** What the checks, and the people who override them, say about one server of one service. */
+export interface ServerDecision {
+  /** Whether it stands in the table at all. */
+  readonly present: boolean;
+  /** 0–65535; 0 = no new connections. */
+  readonly weight: number;
+}
+
+/** By `decisionKey`. A server without a decision is not in the table: nothing has been found out about it yet. */
+export type ServerDecisions = ReadonlyMap<string, ServerDecision>;
+
+const MAX_WEIGHT = 65535;
+
+/**
+ * @param service name of a service in the configuration
+ * @param server  where the server serves
+ */
+export function decisionKey(service: string, server: Endpoint): string {
+  return `${service} ${formatEndpoint(server)}`;
+}
+
+/**
+ * The table that the configuration and the decisions ask for: one virtual service per listen endpoint.
+ *
+ * In dr and tun packets reach the server with the service's own port, so that is the destination's port. Services and
+ * destinations come in the order of the configuration. Validation has refused the same thing twice; should it slip
+ * through, the first counts, because a table with doubles could never be reached.
+ */
+export function desiredTable(services: readonly ServiceConfig[], decisions: ServerDecisions): IpvsTable {
+  const table = new Map<string, VirtualService>(); // bounded by the configuration
+  for (const service of services) {
+    const settings = {
+      scheduler: service.scheduler,
+      flags: { fallback: service.hashFallback, port: service.hashPort },
+      persistence: service.persistence,
+    };
+    for (const listen of service.listen) {
+      const { protocol, address, port } = listen;
+      const identity = { family: familyOf(address), protocol, address, port };
+      const key = serviceKey(identity);
+      if (table.has(key)) continue;
+      table.set(key, { ...identity, ...settings, destinations: destinationsOf(service, port, decisions) });
+    }
+  }
+  return [...table.values()];
+}
+
+function destinationsOf(service: ServiceConfig, listenPort: number, decisions: ServerDecisions): Destination[] {
+  const destinations = new Map<string, Destination>(); // bounded by the configuration
+  for (const server of service.servers) {
+    const decision = decisions.get(decisionKey(service.name, server));
+    if (decision === undefined || !decision.present) continue;
+    const { weight } = decision;
+    assert(Number.isInteger(weight) && weight >= 0 && weight <= MAX_WEIGHT, `weight ${weight} of ${service.name}`);
+    const port = service.forward === "nat" ? server.port : listenPort;
+    const destination: Destination = { address: server.address, port, method: service.forward, weight };
+    const key = destinationKey(destination);
+    if (!destinations.has(key)) destinations.set(key, destination);
+  }
+  return [...destinations.values()];
+}

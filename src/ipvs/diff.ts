@@ -1,0 +1,148 @@
+import { destinationKey, serviceKey } from "./keys.ts";
+import type {
+  Destination,
+  IpvsOperation,
+  IpvsTable,
+  ServiceIdentity,
+  ServiceSettings,
+  VirtualService,
+} from "./model.ts";
+import type { CurrentDestination, CurrentService, CurrentTable } from "./observed.ts";
+
+/**
+ * The operations that turn one table into another, in an order that never takes away before it has given.
+ * @param current what is there, whoever put it there
+ * @param desired what is wanted; a service that is already there is taken over, owned or not
+ * @param owned   keys of services that may be deleted when they are not wanted; all others are left alone
+ * @returns operations that the kernel refuses none of, if `current` is true; empty if nothing differs
+ */
+export function diff(current: CurrentTable, desired: IpvsTable, owned: ReadonlySet<string>): IpvsOperation[] {
+  const plan = new Plan();
+  const found = new Map(current.map((service) => [serviceKey(service), service])); // bounded by the table
+  const wanted = new Set<string>();
+  for (const service of desired) {
+    const key = serviceKey(service);
+    wanted.add(key);
+    const existing = found.get(key);
+    if (existing === undefined) plan.addService(service);
+    else plan.changeService(existing, service);
+  }
+  for (const [key, service] of found) {
+    if (owned.has(key) && !wanted.has(key)) {
+      plan.deletedServices.push({ type: "deleteService", service: identityOf(service) });
+    }
+  }
+  return plan.operations();
+}
+
+/**
+ * Operations by phase; the phases run one after the other over the whole table. Thus a service gets its new servers
+ * before it loses old ones, and a family gets its new services before it loses its last old one, which would unhook
+ * IPVS and hand the packets of established connections to the local stack. Bounded by the two tables.
+ */
+class Plan {
+  readonly #added: IpvsOperation[] = [];
+  readonly #settings: IpvsOperation[] = [];
+  readonly #raised: IpvsOperation[] = [];
+  readonly #changed: IpvsOperation[] = [];
+  readonly #quiesced: IpvsOperation[] = [];
+  readonly #deleted: IpvsOperation[] = [];
+  readonly deletedServices: IpvsOperation[] = [];
+
+  operations(): IpvsOperation[] {
+    return [
+      ...this.#added,
+      ...this.#settings,
+      ...this.#raised,
+      ...this.#changed,
+      ...this.#quiesced,
+      ...this.#deleted,
+      ...this.deletedServices,
+    ];
+  }
+
+  addService(desired: VirtualService): void {
+    const service = identityOf(desired);
+    this.#added.push({ type: "addService", service, settings: settingsOf(desired) });
+    for (const destination of desired.destinations) this.#added.push({ type: "addDestination", service, destination });
+  }
+
+  changeService(current: CurrentService, desired: VirtualService): void {
+    // One object for all operations of a service: encoding recognises it and reuses the bytes.
+    const service = identityOf(desired);
+    if (!sameSettings(current, desired)) {
+      this.#settings.push({ type: "setService", service, settings: settingsOf(desired) });
+    }
+    const leaving = this.#changeDestinations(service, current.destinations, desired.destinations);
+    // The first deletion would move new connections to those that leave right after it.
+    const quiesceFirst = leaving.length > 1 && desired.destinations.some(({ weight }) => weight > 0);
+    for (const destination of leaving) {
+      const { address, port, method, weight, extras = [] } = destination;
+      if (quiesceFirst && weight > 0 && method !== null && extras.length === 0) {
+        this.#quiesced.push({ type: "setDestination", service, destination: { address, port, method, weight: 0 } });
+      }
+      this.#deleted.push({ type: "deleteDestination", service, destination: { address, port } });
+    }
+  }
+
+  /** @returns those that are there and not wanted */
+  #changeDestinations(
+    service: ServiceIdentity,
+    current: readonly CurrentDestination[],
+    desired: readonly Destination[],
+  ): readonly CurrentDestination[] {
+    // Mostly one table comes from the other: what stands at the same place is compared without a look-up.
+    let same = 0;
+    for (; same < current.length && same < desired.length; same++) {
+      const [was, wanted] = [current[same], desired[same]];
+      if (was === undefined || wanted === undefined || was.address !== wanted.address || was.port !== wanted.port)
+        break;
+      this.#compare(service, was, wanted);
+    }
+    const found = new Map<string, CurrentDestination>(); // bounded by the table
+    for (let i = same; i < current.length; i++) {
+      const was = current[i];
+      if (was !== undefined) found.set(destinationKey(was), was);
+    }
+    for (let i = same; i < desired.length; i++) {
+      const wanted = desired[i];
+      if (wanted === undefined) continue;
+      const key = destinationKey(wanted);
+      const was = found.get(key);
+      if (was === undefined) {
+        this.#added.push({ type: "addDestination", service, destination: wanted });
+      } else {
+        found.delete(key);
+        this.#compare(service, was, wanted);
+      }
+    }
+    return [...found.values()];
+  }
+
+  #compare(service: ServiceIdentity, current: CurrentDestination, desired: Destination): void {
+    const { method, weight, extras = [] } = current;
+    if (method === desired.method && weight === desired.weight && extras.length === 0) return;
+    const phase = weight === 0 ? this.#raised : desired.weight === 0 ? this.#quiesced : this.#changed;
+    phase.push({ type: "setDestination", service, destination: desired });
+  }
+}
+
+function sameSettings(current: CurrentService, desired: VirtualService): boolean {
+  return (
+    (current.extras ?? []).length === 0 &&
+    current.scheduler === desired.scheduler &&
+    current.flags.fallback === desired.flags.fallback &&
+    current.flags.port === desired.flags.port &&
+    current.persistence?.timeoutS === desired.persistence?.timeoutS &&
+    current.persistence?.prefixLength === desired.persistence?.prefixLength
+  );
+}
+
+/** The identity alone, so that operations carry nothing else of the service. */
+export function identityOf({ family, protocol, address, port }: ServiceIdentity): ServiceIdentity {
+  return { family, protocol, address, port };
+}
+
+export function settingsOf({ scheduler, flags, persistence }: ServiceSettings): ServiceSettings {
+  return { scheduler, flags, persistence };
+}

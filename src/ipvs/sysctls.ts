@@ -1,0 +1,71 @@
+import { familyOf } from "../base/ip.ts";
+import type { ServiceConfig } from "../config/model.ts";
+
+/** A kernel setting that the configured services rely on. */
+export interface SysctlNeed {
+  /** `net.ipv4.ip_forward`. */
+  readonly name: string;
+  readonly wanted: string;
+  /** A sentence: which services, and what goes wrong without it. */
+  readonly why: string;
+  /** What a person runs to set it. */
+  readonly command: string;
+}
+
+/**
+ * The settings that the director itself needs for its services, each once. dr and tun need none: IPVS sends their packets
+ * on itself, with forwarding off, and replies do not come back here. Only what must be is listed, not what may be wise.
+ */
+export function neededSysctls(services: readonly ServiceConfig[]): SysctlNeed[] {
+  const needs: SysctlNeed[] = [];
+  const nat4 = names(services, (service) => service.forward === "nat" && hasFamily(service, 4));
+  if (nat4 !== null) {
+    needs.push(
+      need(
+        "net.ipv4.ip_forward",
+        "1",
+        `${nat4}: without forwarding the replies of nat servers are dropped on the director`,
+      ),
+    );
+  }
+  const nat6 = names(services, (service) => service.forward === "nat" && hasFamily(service, 6));
+  if (nat6 !== null) {
+    needs.push(
+      need(
+        "net.ipv6.conf.all.forwarding",
+        "1",
+        `${nat6}: without forwarding the replies of nat servers are dropped on the director`,
+      ),
+    );
+  }
+  const sticky = names(services, (service) => service.persistence !== null && service.onDown === "quiesce");
+  if (sticky !== null) {
+    needs.push(
+      need(
+        "net.ipv4.vs.expire_quiescent_template",
+        "1",
+        `${sticky}: without it persistence keeps sending clients to a server that is down, because onDown is quiesce`,
+      ),
+    );
+  }
+  return needs;
+}
+
+function need(name: string, wanted: string, why: string): SysctlNeed {
+  return { name, wanted, why, command: `sysctl -w ${name}=${wanted}` };
+}
+
+function hasFamily(service: ServiceConfig, family: 4 | 6): boolean {
+  return service.listen.some((listen) => familyOf(listen.address) === family);
+}
+
+const MAX_NAMES = 3;
+
+/** `service web`, `services web, mail and 4 more`; null if there is none. */
+function names(services: readonly ServiceConfig[], matches: (service: ServiceConfig) => boolean): string | null {
+  const found = services.filter(matches).map(({ name }) => name);
+  if (found.length === 0) return null;
+  const rest = found.length - MAX_NAMES;
+  const listed = found.slice(0, MAX_NAMES).join(", ");
+  return `${found.length === 1 ? "service" : "services"} ${listed}${rest > 0 ? ` and ${rest} more` : ""}`;
+}
