@@ -1,0 +1,123 @@
+import type { DirectorError } from "../base/director-error.ts";
+import { formatListenEndpoint, parseListenEndpoint } from "../base/endpoint.ts";
+import type { Result } from "../base/result.ts";
+import type { Logger } from "../ports/logger.ts";
+
+/** Where the text is kept that survives a restart. Saving is atomic: the old text or the new one, nothing between. */
+export interface OwnershipStore {
+  /** null = there is none yet. */
+  load(): Result<string | null, DirectorError>;
+  save(text: string): Result<void, DirectorError>;
+}
+
+const VERSION = 1;
+/** More services than this are no table of ours; a bigger file is damaged. */
+const MAX_SERVICES = 65_536;
+
+/**
+ * The services in the kernel that are holdfast's own, by their keys: only these may be deleted. It is written before the
+ * kernel's table grows and after it shrinks, so that a crash in between leaves a service that is listed and not there,
+ * never one that is there and not listed.
+ *
+ * The list counts for one boot: the kernel's table does not survive the machine, and what stands under the same address
+ * after a boot may be somebody else's.
+ */
+export class IpvsOwnership {
+  readonly #bootId: string;
+  readonly #store: OwnershipStore;
+  readonly #logger: Logger;
+  /** Bounded by the configured services and those of the configuration before. */
+  #keys: ReadonlySet<string>;
+  #isSaved: boolean;
+
+  private constructor(bootId: string, keys: ReadonlySet<string>, store: OwnershipStore, logger: Logger) {
+    this.#bootId = bootId;
+    this.#keys = keys;
+    this.#isSaved = true;
+    this.#store = store;
+    this.#logger = logger;
+  }
+
+  /**
+   * Never fails: without a usable list nothing is owned, and a warning says what that means.
+   * @param options.bootId what is different after every boot (/proc/sys/kernel/random/boot_id)
+   */
+  static load(
+    options: { readonly bootId: string },
+    collaborators: { readonly store: OwnershipStore; readonly logger: Logger },
+  ): IpvsOwnership {
+    const { store, logger } = collaborators;
+    const text = store.load();
+    let keys: ReadonlySet<string> = new Set();
+    if (!text.ok) {
+      warn(
+        logger,
+        `the list of IPVS services that holdfast owns cannot be read: ${text.error.message}; ${CONSEQUENCE}`,
+      );
+    } else if (text.value !== null) {
+      const list = parseOwnership(text.value);
+      if (list === null) warn(logger, `the list of IPVS services that holdfast owns is damaged; ${CONSEQUENCE}`);
+      else if (list.bootId === options.bootId) keys = new Set(list.services);
+    }
+    return new IpvsOwnership(options.bootId, keys, store, logger);
+  }
+
+  /** Keys of the services that may be deleted. */
+  get keys(): ReadonlySet<string> {
+    return this.#keys;
+  }
+
+  /** Call before creating or taking over services. A failure to save is warned about: serving comes before tidiness. */
+  grow(keys: Iterable<string>): void {
+    this.#replace(new Set([...this.#keys, ...keys]));
+  }
+
+  /** Call after services were deleted, with those that are left. */
+  shrinkTo(keys: Iterable<string>): void {
+    this.#replace(new Set(keys));
+  }
+
+  #replace(keys: ReadonlySet<string>): void {
+    const isSame = keys.size === this.#keys.size && [...keys].every((key) => this.#keys.has(key));
+    if (isSame && this.#isSaved) return;
+    this.#keys = keys;
+    const text = JSON.stringify({ version: VERSION, bootId: this.#bootId, services: [...keys].sort() });
+    const saved = this.#store.save(`${text}\n`);
+    this.#isSaved = saved.ok;
+    if (!saved.ok) {
+      const { message } = saved.error;
+      warn(
+        this.#logger,
+        `the list of IPVS services that holdfast owns cannot be saved: ${message}; it goes on, but after a crash it would not remove services that are no longer configured`,
+      );
+    }
+  }
+}
+
+const CONSEQUENCE =
+  "services of an earlier configuration that are still in the kernel are taken for foreign and stay; `ipvsadm -Ln` shows them";
+
+/** @returns null for text that is no list of this version */
+function parseOwnership(text: string): { readonly bootId: string; readonly services: readonly string[] } | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  if (typeof value !== "object" || value === null) return null;
+  const { version, bootId, services } = value as Readonly<Record<string, unknown>>;
+  if (version !== VERSION || typeof bootId !== "string" || !Array.isArray(services)) return null;
+  if (services.length > MAX_SERVICES || !services.every(isServiceKey)) return null;
+  return { bootId, services };
+}
+
+function isServiceKey(value: unknown): value is string {
+  if (typeof value !== "string") return false;
+  const endpoint = parseListenEndpoint(value);
+  return endpoint.ok && formatListenEndpoint(endpoint.value) === value;
+}
+
+function warn(logger: Logger, message: string): void {
+  logger.log({ level: "warning", source: "checker", message });
+}

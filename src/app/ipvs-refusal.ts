@@ -1,0 +1,39 @@
+import { constants } from "node:os";
+import { destinationKey, serviceKey } from "../ipvs/keys.ts";
+import type { IpvsOperation } from "../ipvs/model.ts";
+
+const { EAFNOSUPPORT, EINVAL, ENOENT, ENOMEM, ERANGE, ESRCH } = constants.errno;
+
+const VERBS: Readonly<Record<IpvsOperation["type"], string>> = {
+  addService: "adding service",
+  setService: "changing service",
+  deleteService: "removing service",
+  addDestination: "adding server",
+  setDestination: "changing server",
+  deleteDestination: "removing server",
+};
+
+/** @param errno positive, from the kernel's answer to the operation */
+export function explainRefusal(operation: IpvsOperation, errno: number): string {
+  const service = serviceKey(operation.service);
+  const object =
+    "destination" in operation ? `${destinationKey(operation.destination)} of service ${service}` : service;
+  return `${VERBS[operation.type]} ${object}: ${cause(operation, errno)}`;
+}
+
+function cause(operation: IpvsOperation, errno: number): string {
+  if (errno === ENOMEM) return "the kernel has no memory left";
+  if (errno === EAFNOSUPPORT) return "the kernel has no IPVS for this address family";
+  if ("settings" in operation) {
+    const { scheduler } = operation.settings;
+    if (errno === ENOENT) return `the kernel has no scheduler ${scheduler} (module ip_vs_${scheduler})`;
+    if (errno === EINVAL) return "the kernel finds its settings invalid";
+  } else if ("destination" in operation) {
+    if (errno === ESRCH) return "the kernel does not have the service";
+    if (errno === ERANGE) return "the kernel finds its weight out of range";
+    if (errno === EINVAL)
+      return "the kernel finds its address unusable (unspecified, multicast, broadcast or another family)";
+  }
+  const name = Object.entries(constants.errno).find(([, value]) => value === errno)?.[0] ?? "unknown";
+  return `the kernel answers ${name} (${errno})`;
+}
