@@ -1,0 +1,71 @@
+// Compiles native/holdfast.c into native/holdfast.node: one call of the C compiler, no build system.
+// npm runs it on install. A built file that belongs to this source and loads is kept (release packages carry one);
+// the install fails only where there is neither such a file nor a way to compile one.
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const require = createRequire(import.meta.url);
+const source = join(here, "holdfast.c");
+const target = join(here, "holdfast.node");
+const fingerprint = createHash("sha256").update(readFileSync(source)).digest("hex").slice(0, 16);
+const REMEDY =
+  "install the Debian packages gcc and libc6-dev (`apt-get install gcc libc6-dev`), then run `npm rebuild` in holdfast's folder";
+
+/** The source that a built file came from; undefined if it does not load here (other processor, damaged). */
+function fingerprintOf(path) {
+  if (!existsSync(path)) return undefined;
+  try {
+    return require(path).source ?? "unknown";
+  } catch {
+    return undefined;
+  }
+}
+
+function compile(output) {
+  const headers = join(dirname(require.resolve("node-api-headers")), "include");
+  const flags = [
+    "-std=gnu11",
+    "-O2",
+    "-g",
+    "-Wall",
+    "-Wextra",
+    "-fPIC",
+    "-fvisibility=hidden",
+    "-fstack-protector-strong",
+  ];
+  const args = [...flags, `-I${headers}`, `-DHOLDFAST_SOURCE="${fingerprint}"`, "-shared", "-Wl,-z,relro,-z,now"];
+  const compiler = process.env.CC ?? "cc";
+  return { compiler, ...spawnSync(compiler, [...args, "-o", output, source], { encoding: "utf8" }) };
+}
+
+function build() {
+  const force = process.argv.includes("--force");
+  const present = fingerprintOf(target);
+  if (present === fingerprint && !force) return 0;
+  // Built beside and renamed: a running holdfast keeps the file that it mapped.
+  const output = `${target}.${process.pid}.tmp`;
+  const result = compile(output);
+  if (result.error === undefined && result.status === 0) {
+    if (result.stderr !== "") process.stderr.write(result.stderr);
+    renameSync(output, target);
+    return 0;
+  }
+  rmSync(output, { force: true });
+  const why =
+    result.error === undefined
+      ? `${result.compiler} failed: ${result.stderr.split("\n").find((line) => line.includes("error")) ?? `exit ${result.status}`}`
+      : `there is no C compiler (${result.compiler})`;
+  if (present !== undefined && !force) {
+    console.error(`holdfast: native/holdfast.node is not the one of this source, and ${why}; it is used as it is.`);
+    return 0;
+  }
+  console.error(`holdfast: cannot compile the native addon, ${why}; ${REMEDY}.`);
+  return 1;
+}
+
+process.exitCode = process.platform === "linux" ? build() : 0;
