@@ -1,0 +1,42 @@
+import { unreachable } from "../base/assert.ts";
+import type { CheckConfig } from "../config/model.ts";
+import type { ProcessRunner } from "../ports/process-runner.ts";
+import type { TcpConnector } from "../ports/tcp-connector.ts";
+import { BodyPattern } from "./body-pattern.ts";
+import type { Checker, CheckTarget } from "./checker.ts";
+import { HttpChecker } from "./http.ts";
+import { ScriptChecker } from "./script.ts";
+import { TcpChecker } from "./tcp.ts";
+import { TlsContexts } from "./tls-settings.ts";
+
+/** Makes a checker for a check of the configuration. */
+export type CheckerFactory = (check: CheckConfig, target: CheckTarget) => Checker;
+
+/**
+ * A factory for one configuration: its checkers share compiled patterns and TLS contexts (both bounded by the distinct
+ * ones in the configuration), and its TLS files are read once. Make another one when the configuration changes.
+ */
+export function createCheckerFactory(ports: {
+  readonly connector: TcpConnector;
+  readonly runner: ProcessRunner;
+}): CheckerFactory {
+  const contexts = new TlsContexts();
+  const patterns = new Map<string, BodyPattern>();
+  const pattern = (source: string): BodyPattern => {
+    const known = patterns.get(source) ?? new BodyPattern(source);
+    patterns.set(source, known);
+    return known;
+  };
+  return (check, target) => {
+    switch (check.type) {
+      case "tcp":
+        return new TcpChecker({ check, target }, ports.connector);
+      case "http":
+        return new HttpChecker({ check, target }, { contexts, pattern });
+      case "script":
+        return new ScriptChecker({ check, target }, ports.runner);
+      default:
+        return unreachable(check);
+    }
+  };
+}

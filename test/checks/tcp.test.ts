@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { TcpChecker } from "../../src/checks/tcp.ts";
+import type { ConnectOutcome, TcpConnector } from "../../src/ports/tcp-connector.ts";
+import { target, tcpCheck } from "../support/check-configs.ts";
+import { netConnector } from "../support/net-connector.ts";
+import { closedPort, listenRaw } from "../support/servers.ts";
+
+const signal = new AbortController().signal;
+
+describe("checks/tcp", () => {
+  it("passes when the connection comes about, on the server's port", async () => {
+    const server = await listenRaw((socket) => socket.end());
+    const checker = new TcpChecker({ check: tcpCheck(), target: target(server.port) }, netConnector);
+    const outcome = await checker.attempt(signal);
+    assert.deepEqual(outcome, { passed: true, detail: `127.0.0.1:${server.port} accepted a connection` });
+    await server.close();
+  });
+
+  it("looks at the port of the check when it has one", async () => {
+    const server = await listenRaw((socket) => socket.end());
+    const check = tcpCheck({ port: server.port });
+    assert.equal((await new TcpChecker({ check, target: target(1) }, netConnector).attempt(signal)).passed, true);
+    await server.close();
+  });
+
+  it("connect_refused when nobody listens", async () => {
+    const port = await closedPort();
+    const outcome = await new TcpChecker({ check: tcpCheck(), target: target(port) }, netConnector).attempt(signal);
+    assert.deepEqual(outcome, {
+      passed: false,
+      reason: "connect_refused",
+      detail: `127.0.0.1:${port} refused the connection`,
+    });
+  });
+
+  const rows: readonly [ConnectOutcome, false | null, string, RegExp][] = [
+    [{ type: "aborted" }, false, "timeout", /no connection to 127.0.0.1:80 within 500ms/],
+    [{ type: "failed", errno: "ETIMEDOUT" }, false, "timeout", /did not answer/],
+    [{ type: "failed", errno: "EHOSTUNREACH" }, false, "unreachable", /EHOSTUNREACH/],
+    [{ type: "failed", errno: "ENETUNREACH" }, false, "unreachable", /ENETUNREACH/],
+    [{ type: "failed", errno: "ECONNRESET" }, false, "connection_reset", /reset/],
+    [{ type: "failed", errno: "EACCES" }, false, "connect_failed", /EACCES/],
+    [{ type: "failed", errno: "EMFILE" }, null, "local_resources", /this machine is short of it \(EMFILE\)/],
+    [{ type: "failed", errno: "ENOBUFS" }, null, "local_resources", /ENOBUFS/],
+  ];
+  for (const [connect, passed, reason, detail] of rows) {
+    it(`${"errno" in connect ? connect.errno : connect.type} -> ${reason}`, async () => {
+      const connector: TcpConnector = { connect: () => Promise.resolve(connect) };
+      const outcome = await new TcpChecker({ check: tcpCheck(), target: target(80) }, connector).attempt(signal);
+      assert.equal(outcome.passed, passed);
+      assert.equal("reason" in outcome && outcome.reason, reason);
+      assert.match(outcome.detail, detail);
+    });
+  }
+});
