@@ -314,7 +314,8 @@ static napi_value js_recvmsg(napi_env env, napi_callback_info info) {
     int32_t *facts = facts_data;
     facts[0] = address.data == NULL ? 0 : (int32_t)message.msg_namelen;
     facts[1] = (int32_t)message.msg_controllen;
-    facts[2] = message.msg_flags;
+    /* The kernel hands our own flag back. */
+    facts[2] = message.msg_flags & ~MSG_CMSG_CLOEXEC;
     return number(env, received);
 }
 
