@@ -1,0 +1,28 @@
+import { assert } from "../base/assert.ts";
+import { familyOf, type IpText, ipToBytes } from "../base/ip.ts";
+
+const MAC = /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/;
+const BROADCAST = Buffer.alloc(6, 0xff);
+
+/**
+ * A gratuitous ARP: the whole Ethernet frame that tells the segment where an address lives now. The request form, because
+ * Linux neighbours ignore the reply form within a second of their last update; target hardware address all ones, as
+ * keepalived sends it. 42 bytes; drivers pad to 60.
+ *
+ *    0  destination ff:ff:ff:ff:ff:ff, source MAC, type 0806
+ *   14  hardware 1, protocol 0800, lengths 6 and 4, operation 1 (request)
+ *   22  sender MAC, sender IP
+ *   32  target MAC ff:ff:ff:ff:ff:ff, target IP = sender IP
+ *
+ * @param mac     where frames for the address shall go, `00:00:5e:00:01:33`; also the Ethernet source
+ * @param address IPv4
+ * @see RFC 5227 section 3 on why requests are used, RFC 826
+ */
+export function encodeGratuitousArp(mac: string, address: IpText): Buffer {
+  assert(MAC.test(mac), `not a MAC address: ${mac}`);
+  assert(familyOf(address) === 4, `ARP announces IPv4 addresses, not ${address}`);
+  const hardware = Buffer.from(mac.replaceAll(":", ""), "hex");
+  const ip = ipToBytes(address);
+  const fixed = Buffer.from("08060001080006040001", "hex");
+  return Buffer.concat([BROADCAST, hardware, fixed, hardware, ip, BROADCAST, ip]);
+}
