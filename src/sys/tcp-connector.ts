@@ -1,0 +1,180 @@
+import { Buffer } from "node:buffer";
+import { createConnection } from "node:net";
+import type { DirectorError } from "../base/director-error.ts";
+import type { Endpoint } from "../base/endpoint.ts";
+import { familyOf } from "../base/ip.ts";
+import { err, ok, type Result } from "../base/result.ts";
+import type { ConnectOutcome, TcpConnector } from "../ports/tcp-connector.ts";
+import {
+  AF_INET,
+  AF_INET6,
+  EPOLL_CTL_ADD,
+  EPOLLERR,
+  EPOLLHUP,
+  EPOLLOUT,
+  SO_ERROR,
+  SO_LINGER,
+  SOCK_NONBLOCK,
+  SOCK_STREAM,
+  SOL_SOCKET,
+  UV_READABLE,
+} from "./constants.ts";
+import { EINPROGRESS, errnoName, systemCallError } from "./errno.ts";
+import { loadNative, type Native } from "./native.ts";
+import { sockaddrIp } from "./sockaddr.ts";
+
+/** Pairs of events and token that one epoll_wait returns at most. */
+const EVENTS_PER_WAIT = 256;
+/** Calls of epoll_wait before other events get their turn. */
+const WAITS_PER_CALLBACK = 8;
+/** struct linger {on, 0 seconds}: close sends RST, so that no connection lingers in TIME_WAIT. */
+const RESET_ON_CLOSE = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]);
+const CONNECTED: ConnectOutcome = { type: "connected" };
+const ABORTED: ConnectOutcome = { type: "aborted" };
+
+interface Attempt {
+  readonly fd: number;
+  readonly signal: AbortSignal;
+  readonly onAbort: () => void;
+  readonly resolve: (outcome: ConnectOutcome) => void;
+}
+
+/**
+ * Connects on sockets of its own, all in one epoll instance that the event loop watches: one callback for a batch of
+ * outcomes, and none of the objects that net.Socket needs per connection.
+ */
+export class EpollTcpConnector implements TcpConnector {
+  readonly #native: Native;
+  readonly #epoll: number;
+  readonly #ready = new Uint32Array(2 * EVENTS_PER_WAIT);
+  readonly #error = Buffer.alloc(4);
+  /** By token; as many as attempts under way, which RLIMIT_NOFILE bounds. */
+  readonly #attempts = new Map<number, Attempt>();
+  #lastToken = 0;
+
+  private constructor(native: Native, epoll: number) {
+    this.#native = native;
+    this.#epoll = epoll;
+  }
+
+  static open(): Result<EpollTcpConnector, DirectorError> {
+    const loaded = loadNative();
+    if (!loaded.ok) return loaded;
+    const native = loaded.value;
+    const epoll = native.epoll_create1(0);
+    if (epoll < 0) return err(systemCallError("epoll_create1 for TCP checks", -epoll));
+    const connector = new EpollTcpConnector(native, epoll);
+    const watched = native.watch(epoll, () => connector.#onReady());
+    if (watched < 0) {
+      native.close(epoll);
+      return err(systemCallError("watching the epoll instance for TCP checks", -watched));
+    }
+    native.arm(epoll, UV_READABLE);
+    native.hold(epoll, false);
+    return ok(connector);
+  }
+
+  connect(target: Endpoint, signal: AbortSignal): Promise<ConnectOutcome> {
+    if (signal.aborted) return Promise.resolve(ABORTED);
+    const native = this.#native;
+    const fd = native.socket(familyOf(target.address) === 4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    if (fd < 0) return Promise.resolve(failed(-fd));
+    native.setsockopt(fd, SOL_SOCKET, SO_LINGER, RESET_ON_CLOSE);
+    const status = native.connect(fd, sockaddrIp(target.address, target.port));
+    if (status !== -EINPROGRESS) {
+      native.close(fd);
+      return Promise.resolve(status === 0 ? CONNECTED : failed(-status));
+    }
+    const token = this.#nextToken();
+    const added = native.epoll_ctl(this.#epoll, EPOLL_CTL_ADD, fd, EPOLLOUT, token);
+    if (added < 0) {
+      native.close(fd);
+      return Promise.resolve(failed(-added));
+    }
+    return new Promise((resolve) => {
+      const onAbort = (): void => this.#settle(token, ABORTED);
+      if (this.#attempts.size === 0) native.hold(this.#epoll, true);
+      this.#attempts.set(token, { fd, signal, onAbort, resolve });
+      signal.addEventListener("abort", onAbort);
+    });
+  }
+
+  /** Ends every attempt as aborted. */
+  close(): void {
+    for (const token of [...this.#attempts.keys()]) this.#settle(token, ABORTED);
+    this.#native.unwatch(this.#epoll);
+    this.#native.close(this.#epoll);
+  }
+
+  /** A token names an attempt and is not used again soon: an event that was collected before a close finds nobody. */
+  #nextToken(): number {
+    do this.#lastToken = (this.#lastToken + 1) >>> 0;
+    while (this.#attempts.has(this.#lastToken));
+    return this.#lastToken;
+  }
+
+  #onReady(): void {
+    for (let waits = 0; waits < WAITS_PER_CALLBACK; waits += 1) {
+      const count = this.#native.epoll_wait(this.#epoll, this.#ready, 0);
+      for (let at = 0; at < 2 * count; at += 2) {
+        this.#onEvent(this.#ready[at] ?? 0, this.#ready[at + 1] ?? 0);
+      }
+      if (count < EVENTS_PER_WAIT) return;
+    }
+  }
+
+  #onEvent(events: number, token: number): void {
+    const attempt = this.#attempts.get(token);
+    if (attempt === undefined) return;
+    if ((events & (EPOLLERR | EPOLLHUP)) === 0) {
+      this.#settle(token, CONNECTED);
+      return;
+    }
+    const status = this.#native.getsockopt(attempt.fd, SOL_SOCKET, SO_ERROR, this.#error);
+    const errno = status < 0 ? -status : this.#error.readInt32LE(0);
+    this.#settle(token, errno === 0 ? CONNECTED : failed(errno));
+  }
+
+  #settle(token: number, outcome: ConnectOutcome): void {
+    const attempt = this.#attempts.get(token);
+    if (attempt === undefined) return;
+    this.#attempts.delete(token);
+    // Closing takes the descriptor out of the epoll instance.
+    this.#native.close(attempt.fd);
+    attempt.signal.removeEventListener("abort", attempt.onAbort);
+    if (this.#attempts.size === 0) this.#native.hold(this.#epoll, false);
+    attempt.resolve(outcome);
+  }
+}
+
+/** The same by node:net, where the addon is missing. */
+export class NodeTcpConnector implements TcpConnector {
+  connect(target: Endpoint, signal: AbortSignal): Promise<ConnectOutcome> {
+    if (signal.aborted) return Promise.resolve(ABORTED);
+    return new Promise((resolve) => {
+      const socket = createConnection({ host: target.address, port: target.port });
+      const settle = (outcome: ConnectOutcome): void => {
+        signal.removeEventListener("abort", onAbort);
+        if (outcome.type === "connected") socket.resetAndDestroy();
+        else socket.destroy();
+        resolve(outcome);
+      };
+      const onAbort = (): void => settle(ABORTED);
+      signal.addEventListener("abort", onAbort);
+      socket.once("connect", () => settle(CONNECTED));
+      socket.on("error", (error: NodeJS.ErrnoException) =>
+        settle({ type: "failed", errno: error.code ?? error.message }),
+      );
+    });
+  }
+}
+
+/** The cheaper one where it can be had. */
+export function openTcpConnector(): TcpConnector & { close?(): void } {
+  const connector = EpollTcpConnector.open();
+  return connector.ok ? connector.value : new NodeTcpConnector();
+}
+
+function failed(errno: number): ConnectOutcome {
+  return { type: "failed", errno: errnoName(errno) };
+}
