@@ -1,7 +1,7 @@
 // Set-up for people who have just cloned: npm packages, the native addon, the build. Needs only Node and npm.
 // Each step says what it does and why, and is skipped where it is already done.
 import { spawnSync } from "node:child_process";
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
@@ -18,36 +18,55 @@ export function run(command, args, options = {}) {
   }
 }
 
+function isInstalled(name) {
+  const status = spawnSync("dpkg-query", ["--status", name], { encoding: "utf8" });
+  return /^Status: \S+ \S+ installed$/m.test(status.stdout ?? "");
+}
+
 /** Installs those of the named Debian packages that are missing, saying why. As root only; otherwise says what to run. */
 export function installDebianPackages(packages, why) {
-  const missing = packages.filter((name) => {
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: the format of dpkg-query
-    const state = spawnSync("dpkg-query", ["-W", "-f", "${db:Status-Status}", name], { encoding: "utf8" });
-    return state.stdout !== "installed";
-  });
+  const missing = packages.filter((name) => !isInstalled(name));
   if (missing.length === 0) return;
   console.log(`set-up: installing Debian packages ${missing.join(" ")} (${why})`);
   if (process.getuid?.() !== 0) {
     console.error(`holdfast: not root; run: apt-get install --no-install-recommends ${missing.join(" ")}`);
     process.exit(77);
   }
-  // Services must not start on the host because a test wanted their program.
+  // Services must not start on this machine because a test wanted their program: in a mount namespace where systemd
+  // does not show, at run level 1, installation scripts start nothing. Nor shall they start at the next boot.
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" };
   run("apt-get", ["update", "-qq"], { env });
-  run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...missing], {
-    env,
-    stdio: ["ignore", "ignore", "inherit"],
-  });
+  const install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", ...missing];
+  const hidden = existsSync("/run/systemd/system")
+    ? ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /run/systemd && exec "$@"', "sh"]
+    : [];
+  const [command, ...args] = [...hidden, ...install];
+  run(command, args, { env, stdio: ["ignore", "ignore", "inherit"] });
+  for (const name of missing) {
+    const unit = `/usr/lib/systemd/system/${name}.service`;
+    if (!existsSync(unit) && !existsSync(unit.replace("/usr", ""))) continue;
+    console.log(`set-up: ${name}.service is not enabled at boot`);
+    run("systemctl", ["disable", "--quiet", `${name}.service`], { stdio: ["ignore", "ignore", "inherit"] });
+  }
 }
 
 function newer(a, b) {
   return !existsSync(b) || statSync(a).mtimeMs > statSync(b).mtimeMs;
 }
 
+/** Whether what npm installed is what the lock file names; times say little after a checkout or a merge. */
+function packagesAreInstalled() {
+  const read = (path) => (existsSync(path) ? JSON.parse(readFileSync(path, "utf8")).packages : {});
+  const installed = read(`${root}/node_modules/.package-lock.json`);
+  return Object.entries(read(`${root}/package-lock.json`)).every(
+    ([path, { version, optional }]) => path === "" || optional === true || installed[path]?.version === version,
+  );
+}
+
 export function setup() {
   const compilers = ["gcc", "libc6-dev"].filter(() => spawnSync("cc", ["--version"]).status !== 0);
   if (compilers.length > 0) installDebianPackages(compilers, "compiles the native addon: raw and netlink sockets");
-  if (newer(`${root}/package-lock.json`, `${root}/node_modules/.package-lock.json`)) {
+  if (!packagesAreInstalled()) {
     console.log("set-up: npm packages (npm ci), and the native addon that their install step compiles");
     run("npm", ["ci", "--no-audit", "--no-fund"]);
   } else if (

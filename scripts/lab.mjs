@@ -1,0 +1,124 @@
+// The lab: real hosts and a real IPVS kernel on one machine. `npm run lab -- shell | exec CMD... | SCENARIO... | all`
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { shellQuote } from "./lab/guest.mjs";
+import { choosePlace } from "./lab/place.mjs";
+import { root, run, setup } from "./setup.mjs";
+
+const USAGE = `usage: npm run lab -- shell [nat|dr|tun]   a shell in the running topology
+       npm run lab -- exec CMD...          one command as root on the lab's kernel
+       npm run lab -- SCENARIO...          test/lab/SCENARIO.lab.ts
+       npm run lab -- all                  all of them
+HOLDFAST_LAB=guest|host forces the place; docs/lab.md says more.`;
+
+const FOLDER = join(root, "test/lab");
+/** Longest that one place may take over its scenarios. */
+const LIMIT_SECONDS = 1800;
+
+/** What a scenario needs of the kernel, from its line `// lab-needs: ipvs` or `// lab-needs: netns`. */
+function needsOf(name) {
+  const file = join(FOLDER, `${name}.lab.ts`);
+  if (!existsSync(file)) {
+    console.error(`holdfast: there is no scenario ${name}; there are: ${scenarios().join(", ")}`);
+    process.exit(64);
+  }
+  const match = /^\/\/ lab-needs: (ipvs|netns)$/m.exec(readFileSync(file, "utf8"));
+  if (match === null) {
+    console.error(
+      `holdfast: ${file} does not say what it needs: add a line \`// lab-needs: ipvs\` or \`// lab-needs: netns\``,
+    );
+    process.exit(70);
+  }
+  return match[1];
+}
+
+export function scenarios() {
+  return readdirSync(FOLDER)
+    .filter((name) => name.endsWith(".lab.ts"))
+    .map((name) => name.slice(0, -".lab.ts".length))
+    .sort();
+}
+
+function mocha(names) {
+  const files = names.map((name) => shellQuote(`.build/test/lab/${name}.lab.js`)).join(" ");
+  return `node --enable-source-maps node_modules/mocha/bin/mocha.js --no-config --reporter test/support/counting-reporter.cjs --timeout 120000 ${files}`;
+}
+
+/**
+ * Runs scenarios, those that need only namespaces on this kernel and the others where there is IPVS.
+ * @param {string[]} names
+ * @returns {Promise<{ passed: number, failed: number, skipped: number }>}
+ */
+export async function runScenarios(names) {
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  for (const needs of ["netns", "ipvs"]) {
+    const mine = names.filter((name) => needsOf(name) === needs);
+    if (mine.length === 0) continue;
+    console.log(`lab: ${mine.join(", ")}`);
+    const place = choosePlace(needs);
+    const resultsDir = mkdtempSync(join(tmpdir(), "holdfast-results-"));
+    try {
+      const script = `export HOLDFAST_COUNTS="$LAB_SHARE/counts.json"\n${mocha(mine)}`;
+      const { seconds } = await place.run({
+        script,
+        limitSeconds: LIMIT_SECONDS,
+        results: ["counts.json"],
+        resultsDir,
+      });
+      const file = join(resultsDir, "counts.json");
+      if (existsSync(file)) {
+        const part = JSON.parse(readFileSync(file, "utf8"));
+        for (const key of Object.keys(counts)) counts[key] += part[key];
+        console.log(
+          `lab: ${part.passed} passed, ${part.failed} failed, ${part.skipped} skipped in ${seconds.toFixed(0)} s`,
+        );
+      } else {
+        console.error(`lab: ${mine.join(", ")}: the run ended without counts; that is one failure`);
+        counts.failed += 1;
+      }
+    } finally {
+      rmSync(resultsDir, { recursive: true, force: true });
+    }
+  }
+  return counts;
+}
+
+async function shell(method) {
+  setup();
+  run("npm", ["run", "--silent", "build:test"]);
+  const place = choosePlace("ipvs");
+  const up = `node .build/test/lab/support/shell.js ${shellQuote(method)}`;
+  if (process.stdin.isTTY) return (await place.run({ mode: "shell", script: up })).status;
+  // Not a terminal: what comes on standard input is run as a script in the topology.
+  const input = readFileSync(0, "utf8");
+  return (await place.run({ script: `${up} --script ${shellQuote(input)}` })).status;
+}
+
+async function main([command, ...rest]) {
+  if (command === undefined || command === "--help" || command === "-h") {
+    console.log(USAGE);
+    return command === undefined ? 64 : 0;
+  }
+  if (command === "shell") return shell(rest[0] ?? "dr");
+  if (command === "exec") {
+    if (rest.length === 0) {
+      console.error(USAGE);
+      return 64;
+    }
+    // One word is a shell command line, several are a command and its arguments.
+    const script = rest.length === 1 ? rest[0] : rest.map(shellQuote).join(" ");
+    return (await choosePlace("ipvs").run({ script })).status;
+  }
+  const names = command === "all" ? scenarios() : [command, ...rest];
+  for (const name of names) needsOf(name);
+  setup();
+  run("npm", ["run", "--silent", "build:test"]);
+  const counts = await runScenarios(names);
+  if (process.env.HOLDFAST_COUNTS) writeFileSync(process.env.HOLDFAST_COUNTS, `${JSON.stringify(counts)}\n`);
+  console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
+  return counts.failed > 0 || counts.passed === 0 ? 1 : 0;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) process.exitCode = await main(process.argv.slice(2));

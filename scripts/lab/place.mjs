@@ -1,0 +1,49 @@
+// Where a job runs: on this machine's kernel or in a guest, and why.
+import { installDebianPackages } from "../setup.mjs";
+import { GUEST_PACKAGES, runInGuest } from "./guest.mjs";
+import { runOnHost, whyNoIpvs, whyNoNamespaces } from "./host.mjs";
+
+/** Programs that the lab uses inside: tools, real servers and witnesses that this project did not write. */
+const LAB_PACKAGES = [
+  "iproute2",
+  "iputils-ping",
+  "curl",
+  "tcpdump",
+  "nginx",
+  "ipvsadm",
+  "nftables",
+  "openssl",
+  "procps",
+  "kmod",
+  "keepalived",
+];
+
+/**
+ * Chooses, says so in one line, and sees to the Debian packages.
+ * @param {"ipvs" | "netns"} needs
+ * @returns {{ name: "host" | "guest", run: typeof runInGuest }}
+ */
+export function choosePlace(needs) {
+  const forced = process.env.HOLDFAST_LAB;
+  if (forced !== undefined && forced !== "" && forced !== "guest" && forced !== "host") {
+    console.error(`holdfast: HOLDFAST_LAB=${forced} is neither guest nor host`);
+    process.exit(64);
+  }
+  const obstacle = whyNoNamespaces() ?? (needs === "ipvs" ? whyNoIpvs() : undefined);
+  let name = obstacle === undefined ? "host" : "guest";
+  let why = obstacle ?? (needs === "ipvs" ? "it has ip_vs" : "network namespaces are enough");
+  if (forced === "guest" || forced === "host") {
+    if (forced === "host" && obstacle !== undefined) {
+      console.error(`holdfast: HOLDFAST_LAB=host, but ${obstacle}; unset it to use a guest`);
+      process.exit(77);
+    }
+    name = forced;
+    why = `HOLDFAST_LAB=${forced}`;
+  }
+  console.log(
+    `lab: on ${name === "host" ? "this machine's kernel, in namespaces of its own" : "a kernel of its own, in a guest"}: ${why}`,
+  );
+  installDebianPackages(LAB_PACKAGES, "the lab: namespaces, real servers and independent witnesses");
+  if (name === "guest") installDebianPackages(GUEST_PACKAGES, "the lab's guest: boots a kernel that has IPVS");
+  return { name, run: name === "host" ? runOnHost : runInGuest };
+}
