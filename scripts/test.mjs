@@ -1,0 +1,78 @@
+// `npm test`: set-up, lint, types, unit and property tests on this Node and on another, and the lab. Each suite runs
+// even if one before it failed; the last line sums all of them. Lint, types and the build count as one test each.
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { root } from "./setup.mjs";
+
+const total = { passed: 0, failed: 0, skipped: 0 };
+/** What failed, for the end; at most one entry a suite. */
+const failures = [];
+const counts = mkdtempSync(join(tmpdir(), "holdfast-counts-"));
+/** The oldest and the newest line of Node that are supported; tests run on this one and on the other. */
+const OTHER_NODE = process.versions.node.startsWith("24.") ? "20" : "24";
+const MOCHA = ["node_modules/mocha/bin/mocha.js", "--reporter", "test/support/counting-reporter.cjs"];
+
+function execute(command, args, environment = {}) {
+  return spawnSync(command, args, { cwd: root, stdio: "inherit", env: { ...process.env, ...environment } });
+}
+
+function fail(name, reason) {
+  total.failed += 1;
+  failures.push(`${name}: ${reason}`);
+  console.error(`${name}: ${reason}`);
+}
+
+/** A suite that is one test: it passes when its command does. */
+function single(name, command, args) {
+  console.log(`\n== ${name}`);
+  const result = execute(command, args);
+  if (result.status === 0) total.passed += 1;
+  else fail(name, result.error?.message ?? `exit ${result.status ?? result.signal}`);
+}
+
+/** A suite that counts for itself, into the file named by $HOLDFAST_COUNTS. */
+function counting(name, command, args) {
+  console.log(`\n== ${name}`);
+  const file = join(counts, `${name.replaceAll(/\W+/g, "-")}.json`);
+  const result = execute(command, args, { HOLDFAST_COUNTS: file });
+  let part;
+  try {
+    part = JSON.parse(readFileSync(file, "utf8"));
+  } catch {
+    fail(name, `ended without counts (${result.error?.message ?? `exit ${result.status ?? result.signal}`})`);
+    return;
+  }
+  for (const key of Object.keys(total)) total[key] += part[key];
+  if (part.failed > 0) failures.push(`${name}: ${part.failed} failed`);
+  else if (part.passed === 0) fail(name, "not one test passed");
+  else if (result.status !== 0) fail(name, `all tests passed, but exit ${result.status ?? result.signal}`);
+}
+
+function otherNode() {
+  const name = `unit and property tests, Node ${OTHER_NODE}`;
+  const runner = ["exec", "--yes", "--prefer-offline", `--package=node@${OTHER_NODE}`, "--"];
+  const probe = spawnSync("npm", [...runner, "node", "--version"], { cwd: root, encoding: "utf8" });
+  if (probe.status !== 0 || !probe.stdout.includes(`v${OTHER_NODE}.`)) {
+    console.log(`\n== ${name}`);
+    fail(name, `npm cannot provide node@${OTHER_NODE}: ${(probe.stderr || probe.stdout).trim().slice(-400)}`);
+    return;
+  }
+  counting(name, "npm", [...runner, "node", ...MOCHA]);
+}
+
+try {
+  for (const folder of ["dist", ".build"]) rmSync(join(root, folder), { recursive: true, force: true });
+  single("set-up and build", process.execPath, ["scripts/setup.mjs"]);
+  single("lint", "npm", ["run", "--silent", "lint"]);
+  single("types", "npm", ["run", "--silent", "build:test"]);
+  counting(`unit and property tests, Node ${process.versions.node}`, process.execPath, MOCHA);
+  otherNode();
+  counting("lab", process.execPath, ["scripts/lab.mjs", "all"]);
+} finally {
+  rmSync(counts, { recursive: true, force: true });
+}
+if (failures.length > 0) console.log(`\nfailed:\n${failures.map((line) => `  ${line}\n`).join("")}`);
+console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
