@@ -9,32 +9,38 @@ export type Answers = ReadonlyMap<string, number>;
 
 const MARK = "\u0001";
 
-/**
- * Sends requests from a host by curl, each over a connection of its own, and counts who answered.
- * @param url with scheme and path; `{n}` is not needed, requests are told apart by a query
- */
-export async function curl(
-  host: Host,
-  url: string,
-  requests: number,
-  options: readonly string[] = [],
-): Promise<Answers> {
-  const counts = new Map<string, number>();
-  const command = [
-    ...["curl", "--silent", "--globoff", "--max-time", "8", "--noproxy", "*", "--header", "Connection: close"],
-    ...["--write-out", `${MARK}%{http_code}${MARK}%{errormsg}${MARK}`, ...options],
-    ...Array.from({ length: requests }, (_, index) => `${url}?${index + 1}`),
+/** One answer of a series, in the order of the requests: the server's name, `status CODE`, or curl's words. */
+async function requests(host: Host, segments: readonly (readonly string[])[]): Promise<string[]> {
+  const each = [
+    ...["--silent", "--globoff", "--max-time", "8", "--noproxy", "*", "--header", "Connection: close"],
+    ...["--write-out", `${MARK}%{http_code}${MARK}%{errormsg}${MARK}`],
   ];
+  const command = segments.flatMap((segment, index) => [...(index === 0 ? ["curl"] : ["--next"]), ...each, ...segment]);
   const { stdout, stderr } = await host.execAsync(command);
   const fields = stdout.split(MARK);
+  const answers: string[] = [];
   for (let index = 0; index + 2 < fields.length; index += 3) {
     const [body = "", code = "", error = ""] = fields.slice(index, index + 3);
-    const who = error !== "" ? `curl: ${error}` : code.startsWith("2") ? body.trim() : `status ${code}`;
-    counts.set(who, (counts.get(who) ?? 0) + 1);
+    answers.push(error !== "" ? `curl: ${error}` : code.startsWith("2") ? body.trim() : `status ${code}`);
   }
-  const seen = [...counts.values()].reduce((sum, count) => sum + count, 0);
-  if (seen < requests) counts.set(`curl: no answer ${stderr.trim()}`, requests - seen);
+  if (answers.length === 0) answers.push(`curl: no answer ${stderr.trim()}`);
+  return answers;
+}
+
+/** Sends requests from a host by curl, each over a connection of its own, and counts who answered. */
+export async function curl(host: Host, url: string, count: number, options: readonly string[] = []): Promise<Answers> {
+  const urls = Array.from({ length: count }, (_, index) => `${url}?${index + 1}`);
+  const counts = new Map<string, number>();
+  for (const who of await requests(host, [[...options, ...urls]])) counts.set(who, (counts.get(who) ?? 0) + 1);
   return counts;
+}
+
+/** Sends one request from each of the host's own addresses. @returns who answered, in that order */
+export function curlFrom(host: Host, url: string, sources: readonly string[]): Promise<string[]> {
+  return requests(
+    host,
+    sources.map((source) => ["--interface", source, url]),
+  );
 }
 
 /** The first line that a TCP server sends, read by curl. */
