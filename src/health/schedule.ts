@@ -41,3 +41,13 @@ export function advanceSchedule(
   const slot = Math.max(next, notBefore);
   return { schedule: { ...schedule, slot }, missed: slot - next };
 }
+
+/**
+ * For one that has waited since its present slot began: moves on to the slot that began last, to wait on in that one.
+ * @returns the schedule at that slot, the next one at least, and how many slots lie between
+ */
+export function catchUp(schedule: Schedule, nowUs: number): { readonly schedule: Schedule; readonly missed: number } {
+  const next = schedule.slot + 1;
+  const slot = Math.max(next, Math.floor((nowUs - schedule.anchorUs) / schedule.intervalUs));
+  return { schedule: { ...schedule, slot }, missed: slot - next };
+}

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import "../support/properties.ts";
-import { advanceSchedule, dueUs, startSchedule } from "../../src/health/schedule.ts";
+import { advanceSchedule, catchUp, dueUs, startSchedule } from "../../src/health/schedule.ts";
 
 describe("health/schedule", () => {
   it("draws the anchor once, inside the first interval", () => {
@@ -26,6 +26,20 @@ describe("health/schedule", () => {
       const moved = advanceSchedule(startSchedule(1_000, 100, 0), nowUs);
       assert.equal(dueUs(moved.schedule), next);
       assert.equal(moved.missed, missed);
+    });
+  }
+
+  const waits: readonly [number, number, number][] = [
+    [1_100, 1_100, 0],
+    [1_101, 1_100, 0],
+    [1_199, 1_100, 0],
+    [1_200, 1_200, 1],
+    [1_555, 1_500, 4],
+  ];
+  for (const [nowUs, slot, missed] of waits) {
+    it(`having waited until ${nowUs}, it waits on in the slot of ${slot}, ${missed} missed`, () => {
+      const moved = catchUp(startSchedule(1_000, 100, 0), nowUs);
+      assert.deepEqual([dueUs(moved.schedule), moved.missed], [slot, missed]);
     });
   }
 

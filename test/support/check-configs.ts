@@ -1,5 +1,12 @@
 import type { CheckTarget } from "../../src/checks/checker.ts";
-import type { HttpCheckConfig, ScriptCheckConfig, TcpCheckConfig, TlsConfig } from "../../src/config/model.ts";
+import type {
+  HttpCheckConfig,
+  ScriptCheckConfig,
+  ServerConfig,
+  ServiceConfig,
+  TcpCheckConfig,
+  TlsConfig,
+} from "../../src/config/model.ts";
 
 const COMMON = { intervalUs: 1_000_000, timeoutUs: 500_000, rise: 2, fall: 3 };
 
@@ -35,4 +42,23 @@ export function tls(options: Partial<TlsConfig> = {}): TlsConfig {
 
 export function target(port: number, options: Partial<CheckTarget> = {}): CheckTarget {
   return { service: "web", check: "check", address: "127.0.0.1", port, family: 4, ...options };
+}
+
+export function server(port: number, options: Partial<ServerConfig> = {}): ServerConfig {
+  return { address: "10.0.0.1", port, weight: 1, checks: [tcpCheck()], ...options };
+}
+
+export function service(servers: readonly ServerConfig[], options: Partial<ServiceConfig> = {}): ServiceConfig {
+  return {
+    name: "web",
+    listen: [{ protocol: "tcp", address: "192.0.2.10", port: 80 }],
+    scheduler: "wlc",
+    hashFallback: false,
+    hashPort: false,
+    persistence: null,
+    forward: "nat",
+    onDown: "remove",
+    servers,
+    ...options,
+  };
 }
