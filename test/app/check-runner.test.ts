@@ -196,6 +196,8 @@ describe("app/check-runner", () => {
       time.stall(10 * SECOND);
       await time.advance(500 * MS - 1);
       assert.equal(checkers.aborted, 0);
+      // A second stall, over the moved deadline.
+      time.stall(3 * SECOND);
       await time.advance(1);
       assert.equal(checkers.aborted, 1);
     });
