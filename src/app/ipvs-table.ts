@@ -97,7 +97,7 @@ export class IpvsTableKeeper {
       if (remaining.every((operation) => refused.has(operationName(operation)))) break;
     }
     this.#release(current, desired);
-    this.#known = current;
+    this.#known = remaining.length === 0 ? this.#afterwards(current, desired) : current;
     return { changes, adopted, failures, remaining, readBack: true, error: null };
   }
 
@@ -118,9 +118,7 @@ export class IpvsTableKeeper {
       const report = this.reconcile(desired);
       return { ...report, adopted, changes: [...changes, ...report.changes] };
     }
-    const wanted = new Set(desired.map(serviceKey));
-    const others = known.filter((service) => !wanted.has(serviceKey(service)) && !this.#isOwned(service));
-    this.#known = [...desired, ...others];
+    this.#known = this.#afterwards(known, desired);
     this.#release(this.#known, desired);
     return { ...NOTHING_DONE, changes, adopted };
   }
@@ -136,6 +134,13 @@ export class IpvsTableKeeper {
 
   #isOwned(service: CurrentTable[number]): boolean {
     return this.#ownership.keys.has(serviceKey(service));
+  }
+
+  /** The table once all is as wanted, in the order of what is wanted: the next comparison finds everything in step. */
+  #afterwards(before: CurrentTable, desired: IpvsTable): CurrentTable {
+    const wanted = new Set(desired.map(serviceKey));
+    const others = before.filter((service) => !wanted.has(serviceKey(service)) && !this.#isOwned(service));
+    return [...desired, ...others];
   }
 
   /** Before a change: wanted services are ours, also those that are there already. @returns the keys of the latter */

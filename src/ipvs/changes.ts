@@ -1,5 +1,5 @@
 import { destinationKey, serviceKey } from "./keys.ts";
-import type { IpvsOperation, ServiceSettings } from "./model.ts";
+import type { DestinationIdentity, IpvsOperation, ServiceSettings } from "./model.ts";
 import type { CurrentDestination, CurrentService, CurrentTable } from "./observed.ts";
 
 /** One thing that became different in the kernel's table: the facts of one log line. */
@@ -22,7 +22,7 @@ export interface IpvsChange {
  */
 export function changesOf(before: CurrentTable, operations: readonly IpvsOperation[]): IpvsChange[] {
   const services = new Map(before.map((service) => [serviceKey(service), service])); // bounded by the table
-  const destinations = new Map<string, ReadonlyMap<string, CurrentDestination>>(); // as well
+  const indexes = new Map<string, ReadonlyMap<string, CurrentDestination>>(); // as well
   const changes = new Map<string, IpvsChange>(); // bounded by the operations
   // Operations on one service follow each other and share its identity object: its key is made once.
   let lastIdentity: unknown;
@@ -34,13 +34,11 @@ export function changesOf(before: CurrentTable, operations: readonly IpvsOperati
     }
     const existing = services.get(service);
     if ("destination" in operation) {
-      let known = destinations.get(service);
-      if (known === undefined) {
-        known = new Map(existing?.destinations.map((destination) => [destinationKey(destination), destination]));
-        destinations.set(service, known);
-      }
       const server = destinationKey(operation.destination);
-      const was = known.get(server);
+      const was =
+        operations.length <= FEW
+          ? find(existing, operation.destination)
+          : indexOf(indexes, service, existing).get(server);
       changes.set(`${service} ${server}`, {
         service,
         server,
@@ -57,6 +55,29 @@ export function changesOf(before: CurrentTable, operations: readonly IpvsOperati
     }
   }
   return [...changes.values()].filter(({ from, to }) => from !== to);
+}
+
+/** A few operations, as of a verdict, are not worth an index of thousands of destinations. */
+const FEW = 16;
+
+function find(
+  service: CurrentService | undefined,
+  { address, port }: DestinationIdentity,
+): CurrentDestination | undefined {
+  return service?.destinations.find((destination) => destination.port === port && destination.address === address);
+}
+
+function indexOf(
+  indexes: Map<string, ReadonlyMap<string, CurrentDestination>>,
+  key: string,
+  service: CurrentService | undefined,
+): ReadonlyMap<string, CurrentDestination> {
+  let index = indexes.get(key);
+  if (index === undefined) {
+    index = new Map(service?.destinations.map((destination) => [destinationKey(destination), destination]));
+    indexes.set(key, index);
+  }
+  return index;
 }
 
 /** The sentence of a log line. */

@@ -2,7 +2,7 @@ import { assert } from "../base/assert.ts";
 import { type Endpoint, formatEndpoint } from "../base/endpoint.ts";
 import { familyOf } from "../base/ip.ts";
 import type { ServiceConfig } from "../config/model.ts";
-import { destinationKey, serviceKey } from "./keys.ts";
+import { serviceKey } from "./keys.ts";
 import type { Destination, IpvsTable, VirtualService } from "./model.ts";
 
 /** What the checks, and the people who override them, say about one server of one service. */
@@ -59,10 +59,12 @@ function destinationsOf(service: ServiceConfig, listenPort: number, decisions: S
     if (decision === undefined || !decision.present) continue;
     const { weight } = decision;
     assert(Number.isInteger(weight) && weight >= 0 && weight <= MAX_WEIGHT, `weight ${weight} of ${service.name}`);
-    const port = service.forward === "nat" ? server.port : listenPort;
-    const destination: Destination = { address: server.address, port, method: service.forward, weight };
-    const key = destinationKey(destination);
-    if (!destinations.has(key)) destinations.set(key, destination);
+    const isNat = service.forward === "nat";
+    // With the port the same for all, the address alone tells destinations apart.
+    const key = isNat ? `${server.address} ${server.port}` : server.address;
+    if (destinations.has(key)) continue;
+    const port = isNat ? server.port : listenPort;
+    destinations.set(key, { address: server.address, port, method: service.forward, weight });
   }
   return [...destinations.values()];
 }

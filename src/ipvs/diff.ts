@@ -1,6 +1,7 @@
 import { destinationKey, serviceKey } from "./keys.ts";
 import type {
   Destination,
+  DestinationIdentity,
   IpvsOperation,
   IpvsTable,
   ServiceIdentity,
@@ -91,22 +92,33 @@ class Plan {
     current: readonly CurrentDestination[],
     desired: readonly Destination[],
   ): readonly CurrentDestination[] {
-    // Mostly one table comes from the other: what stands at the same place is compared without a look-up.
-    let same = 0;
-    for (; same < current.length && same < desired.length; same++) {
-      const [was, wanted] = [current[same], desired[same]];
-      if (was === undefined || wanted === undefined || was.address !== wanted.address || was.port !== wanted.port)
+    // Mostly one table comes from the other: what stands in step, but for single ones that came or went, is compared
+    // without looking anything up.
+    const left: CurrentDestination[] = []; // these two bounded by the tables
+    const fresh: Destination[] = [];
+    let at = 0;
+    let wantedAt = 0;
+    for (; at < current.length && wantedAt < desired.length; ) {
+      const was = current[at];
+      const wanted = desired[wantedAt];
+      if (was === undefined || wanted === undefined) break;
+      if (isSame(was, wanted)) {
+        this.#compare(service, was, wanted);
+        at++;
+        wantedAt++;
+      } else if (isSame(current[at + 1], wanted)) {
+        left.push(was);
+        at++;
+      } else if (isSame(desired[wantedAt + 1], was)) {
+        fresh.push(wanted);
+        wantedAt++;
+      } else {
         break;
-      this.#compare(service, was, wanted);
+      }
     }
-    const found = new Map<string, CurrentDestination>(); // bounded by the table
-    for (let i = same; i < current.length; i++) {
-      const was = current[i];
-      if (was !== undefined) found.set(destinationKey(was), was);
-    }
-    for (let i = same; i < desired.length; i++) {
-      const wanted = desired[i];
-      if (wanted === undefined) continue;
+    const found = new Map<string, CurrentDestination>(); // as well
+    for (const destination of left.concat(current.slice(at))) found.set(destinationKey(destination), destination);
+    for (const wanted of fresh.concat(desired.slice(wantedAt))) {
       const key = destinationKey(wanted);
       const was = found.get(key);
       if (was === undefined) {
@@ -125,6 +137,10 @@ class Plan {
     const phase = weight === 0 ? this.#raised : desired.weight === 0 ? this.#quiesced : this.#changed;
     phase.push({ type: "setDestination", service, destination: desired });
   }
+}
+
+function isSame(one: DestinationIdentity | undefined, other: DestinationIdentity): boolean {
+  return one !== undefined && one.port === other.port && one.address === other.address;
 }
 
 function sameSettings(current: CurrentService, desired: VirtualService): boolean {

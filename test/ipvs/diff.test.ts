@@ -119,6 +119,11 @@ describe("ipvs/diff", () => {
   it("finds servers wherever they stand: the kernel lists the newest first", () => {
     assert.deepEqual(types([web([rs(3), rs(2), rs(1)])], [web([rs(1), rs(2), rs(3)])]), []);
     assert.deepEqual(types([web([rs(1), rs(2), rs(3)])], [web([rs(1), rs(3)])]), ["deleteDestination 10.0.0.2"]);
+    assert.deepEqual(types([web([rs(1), rs(3)])], [web([rs(1), rs(2), rs(3)])]), ["addDestination 10.0.0.2 1"]);
+    assert.deepEqual(types([web([rs(9), rs(1), rs(2), rs(3)])], [web([rs(8), rs(2), rs(1), rs(3, 0), rs(9)])]), [
+      "addDestination 10.0.0.8 1",
+      "setDestination 10.0.0.3 0",
+    ]);
   });
 });
 
