@@ -26,21 +26,26 @@ function fingerprintOf(path) {
   }
 }
 
+/** Compiles into `output`. @returns undefined, or why it could not be done */
 function compile(output) {
-  const headers = join(dirname(require.resolve("node-api-headers")), "include");
-  const flags = [
-    "-std=gnu11",
-    "-O2",
-    "-g",
-    "-Wall",
-    "-Wextra",
-    "-fPIC",
-    "-fvisibility=hidden",
-    "-fstack-protector-strong",
-  ];
-  const args = [...flags, `-I${headers}`, `-DHOLDFAST_SOURCE="${fingerprint}"`, "-shared", "-Wl,-z,relro,-z,now"];
+  let headers;
+  try {
+    headers = join(dirname(require.resolve("node-api-headers")), "include");
+  } catch {
+    return "the npm package node-api-headers is missing";
+  }
+  const flags = ["-std=gnu11", "-O2", "-g", "-Wall", "-Wextra", "-fPIC", "-fvisibility=hidden"];
+  const hardening = ["-fstack-protector-strong", "-D_FORTIFY_SOURCE=2", "-Wl,-z,relro,-z,now"];
+  const args = [...flags, ...hardening, `-I${headers}`, `-DHOLDFAST_SOURCE="${fingerprint}"`, "-shared"];
   const compiler = process.env.CC ?? "cc";
-  return { compiler, ...spawnSync(compiler, [...args, "-o", output, source], { encoding: "utf8" }) };
+  const result = spawnSync(compiler, [...args, "-o", output, source], { encoding: "utf8" });
+  if (result.error !== undefined) return `there is no C compiler (${compiler})`;
+  if (result.status !== 0) {
+    const complaint = result.stderr.split("\n").find((line) => line.includes("error"));
+    return `${compiler} failed (${complaint ?? `exit ${result.status ?? result.signal}`})`;
+  }
+  process.stderr.write(result.stderr);
+  return undefined;
 }
 
 function build() {
@@ -49,22 +54,17 @@ function build() {
   if (present === fingerprint && !force) return 0;
   // Built beside and renamed: a running holdfast keeps the file that it mapped.
   const output = `${target}.${process.pid}.tmp`;
-  const result = compile(output);
-  if (result.error === undefined && result.status === 0) {
-    if (result.stderr !== "") process.stderr.write(result.stderr);
+  const why = compile(output);
+  if (why === undefined) {
     renameSync(output, target);
     return 0;
   }
   rmSync(output, { force: true });
-  const why =
-    result.error === undefined
-      ? `${result.compiler} failed: ${result.stderr.split("\n").find((line) => line.includes("error")) ?? `exit ${result.status}`}`
-      : `there is no C compiler (${result.compiler})`;
   if (present !== undefined && !force) {
-    console.error(`holdfast: native/holdfast.node is not the one of this source, and ${why}; it is used as it is.`);
+    console.error(`holdfast: native/holdfast.node is used as it is, though not built from this source: ${why}.`);
     return 0;
   }
-  console.error(`holdfast: cannot compile the native addon, ${why}; ${REMEDY}.`);
+  console.error(`holdfast: cannot compile the native addon: ${why}; ${REMEDY}.`);
   return 1;
 }
 
