@@ -1,3 +1,4 @@
+import { assert } from "../base/assert.ts";
 import { DEFAULTS } from "./defaults.ts";
 import type { CheckConfig, HttpCheckConfig, TlsConfig } from "./model.ts";
 import type { RawCheck, RawCheckDefaults, RawHttp, RawScript, RawTcp } from "./schema/checks.ts";
@@ -15,29 +16,25 @@ interface RawTiming {
   readonly fall?: number | undefined;
 }
 
-/**
- * Fills the defaults into a list of checks that the schema accepted.
- * Entries that name no kind, or several, are left out: the semantic rules report them.
- */
+/** Fills the defaults into a list of checks that the schema accepted. */
 export function buildChecks(raw: readonly RawCheck[], context: CheckContext): readonly CheckConfig[] {
   const seen = new Map<string, number>();
-  return raw.flatMap((entry) => {
+  return raw.map((entry) => {
     const check = buildCheck(entry, context);
-    if (check === null) return [];
     const count = (seen.get(check.name) ?? 0) + 1;
     seen.set(check.name, count);
-    return [count === 1 ? check : { ...check, name: `${check.name}-${count}` }];
+    return count === 1 ? check : { ...check, name: `${check.name}-${count}` };
   });
 }
 
-function buildCheck(raw: RawCheck, context: CheckContext): CheckConfig | null {
+function buildCheck(raw: RawCheck, context: CheckContext): CheckConfig {
   const entry: Exclude<RawCheck, string> = typeof raw === "string" ? { [raw]: {} } : raw;
   const { tcp, http, https, script } = entry;
-  if ([tcp, http, https, script].filter((settings) => settings !== undefined).length !== 1) return null;
   if (tcp !== undefined) return buildTcp(tcp, context);
   if (http !== undefined) return buildHttp("http", http, context);
   if (https !== undefined) return buildHttp("https", https, context);
-  return script === undefined ? null : buildScript(script, context);
+  assert(script !== undefined, "the schema accepts checks of exactly one kind");
+  return buildScript(script, context);
 }
 
 function timing(raw: RawTiming, { defaults }: CheckContext) {
@@ -91,9 +88,9 @@ function buildTls(raw: RawHttp["tls"], folder: string | null): TlsConfig {
   };
 }
 
-function buildScript(raw: RawScript, context: CheckContext): CheckConfig | null {
-  const [program, ...rest] = raw.run ?? [];
-  if (program === undefined) return null;
+function buildScript(raw: RawScript, context: CheckContext): CheckConfig {
+  const [program, ...rest] = raw.run;
+  assert(program !== undefined, "the schema accepts commands with at least one word");
   return {
     type: "script",
     name: "script",

@@ -1,7 +1,7 @@
 import type { FileAccess } from "./file-access.ts";
 import type { CheckConfig } from "./model.ts";
 import type { ConfigProblem, Finding, KeyPath } from "./problem.ts";
-import { CHECK_KINDS } from "./schema/checks.ts";
+import { checkLists, kindOf } from "./semantics/checks.ts";
 import type { PlacedService } from "./semantics/services.ts";
 
 /**
@@ -16,24 +16,13 @@ export function fileProblems(services: readonly PlacedService[], files: FileAcce
   );
 }
 
-/** Each list of checks as it is written, once: the service's, and those that servers have instead. */
-function checkLists(service: PlacedService): { readonly path: KeyPath; readonly checks: readonly CheckConfig[] }[] {
-  const { servers } = service.value;
-  const ownLists = servers.flatMap((server, index) =>
-    service.has("servers", index, "checks") ? [{ path: ["servers", index, "checks"], checks: server.checks }] : [],
-  );
-  const inheriting = servers.find((_, index) => !service.has("servers", index, "checks"));
-  return inheriting === undefined ? ownLists : [{ path: ["checks"], checks: inheriting.checks }, ...ownLists];
-}
-
 function checkFileProblems(
   service: PlacedService,
   at: KeyPath,
   check: CheckConfig,
   files: FileAccess,
 ): ConfigProblem[] {
-  const kind = CHECK_KINDS.find((name) => service.has(...at, name));
-  if (kind === undefined) return [];
+  const kind = kindOf(check);
   const found: { readonly below: KeyPath; readonly finding: Finding | null }[] = [];
   if (check.type === "script") {
     found.push({ below: ["run", 0], finding: scriptFinding(check.command[0], files) });

@@ -4,7 +4,7 @@ import { buildInstance, buildNode, buildSchedule, buildService } from "./build-m
 import type { DirectorConfig, ScheduleConfig } from "./model.ts";
 import { ParsedFile } from "./parsed-file.ts";
 import { Placed } from "./placed.ts";
-import { type ConfigProblem, type KeyPath, type Location, quoteKey, type SourceFile } from "./problem.ts";
+import { type ConfigProblem, type Finding, type KeyPath, type Location, quoteKey, type SourceFile } from "./problem.ts";
 import {
   includedSkeletonSchema,
   NAME_ACCEPTS,
@@ -85,19 +85,25 @@ class Loader {
   load(): Result<LoadedConfig, readonly ConfigProblem[]> {
     const main = new ParsedFile(this.#sources.main);
     const root = this.#readMain(main);
-    this.#defaults = root?.defaults;
+    this.#defaults = root?.raw.defaults;
     this.#readParts(main);
     for (const source of this.#sources.included) this.#readIncluded(new ParsedFile(source));
+    const areDefaultsKnown = root?.broken.has("defaults") === false;
     this.#problems.push(
       ...instanceProblems(this.#instances),
-      ...serviceProblems(this.#services, this.#instances, { areInstancesComplete: this.#areInstancesComplete }),
+      ...serviceProblems(this.#services, {
+        instances: this.#instances,
+        areInstancesComplete: this.#areInstancesComplete,
+        defaultsProblem: areDefaultsKnown ? (key, finding) => defaultsProblem(main, key, finding) : null,
+      }),
       ...this.#sameScheduleName(),
+      ...this.#nothingToDo(main),
     );
     const problems = tidy(this.#problems, [main.source.file.path, ...this.#sources.included.map(({ path }) => path)]);
     if (problems.some(({ severity }) => severity === "error")) return err(problems);
     return ok({
       config: {
-        ...buildNode(root, this.#sources.nodeName),
+        ...buildNode(root?.raw ?? null, this.#sources.nodeName),
         instances: this.#instances.map(({ value }) => value),
         services: this.#services.map(({ value }) => value),
         schedules: this.#schedules.map(({ value }) => value),
@@ -107,7 +113,7 @@ class Loader {
     });
   }
 
-  #readMain(file: ParsedFile): RawRoot | null {
+  #readMain(file: ParsedFile): { readonly raw: RawRoot; readonly broken: ReadonlySet<string> } | null {
     this.#problems.push(...file.problems);
     if (file.tree === null) {
       this.#areInstancesComplete = false;
@@ -123,12 +129,9 @@ class Loader {
       }
       return null;
     }
-    const result = skeletonSchema.safeParse(file.plainAt([]));
-    if (result.success) return result.data;
-    this.#problems.push(...schemaProblems(file, [], result.error));
-    if (result.error.issues.some(({ path }) => path.length === 0 || path[0] === "vrrp"))
-      this.#areInstancesComplete = false;
-    return null;
+    const root = this.#readPart(file, [], skeletonSchema);
+    if (root === null || root.broken.has("vrrp")) this.#areInstancesComplete = false;
+    return root;
   }
 
   #readIncluded(file: ParsedFile): void {
@@ -158,8 +161,8 @@ class Loader {
   #readParts(file: ParsedFile): void {
     for (const [name, path] of this.#named(file, ["vrrp", "instances"], "instance")) {
       const part = this.#readPart(file, path, instanceSchema);
-      if (part === null) this.#areInstancesComplete = false;
-      else this.#instances.push(new Placed({ value: buildInstance(name, part.raw), ...part }));
+      if (part === null || part.broken.has("addresses")) this.#areInstancesComplete = false;
+      if (part !== null) this.#instances.push(new Placed({ value: buildInstance(name, part.raw), ...part }));
     }
     const context = { defaults: this.#defaults?.check, folder: file.source.file.folder };
     for (const [name, path] of this.#named(file, ["services"], "service")) {
@@ -173,15 +176,17 @@ class Loader {
     }
   }
 
-  /** Reads one part; a part with mistakes is tried again without the wrong keys, for the rules that join parts. */
+  /** Reads one part; a part with mistakes is read again without them, for the rules that do not need what is wrong. */
   #readPart<S extends z.ZodType>(file: ParsedFile, path: KeyPath, schema: S) {
     const plain = file.plainAt(path);
     const result = schema.safeParse(plain);
-    if (result.success) return { raw: result.data, file, path, isWhole: true };
+    if (result.success) return { raw: result.data, file, path, broken: new Set<string>() };
     this.#problems.push(...schemaProblems(file, path, result.error));
     for (const issue of result.error.issues) leaveOut(plain, issue);
+    const steps = result.error.issues.map(({ path: [first] }) => first);
+    const broken = new Set(steps.flatMap((step) => (step === undefined ? [] : [String(step)])));
     const again = schema.safeParse(plain);
-    return again.success ? { raw: again.data, file, path, isWhole: false } : null;
+    return again.success ? { raw: again.data, file, path, broken } : null;
   }
 
   /** The entries of a map of named parts; bad and repeated names are reported, repeated ones left out. */
@@ -209,6 +214,14 @@ class Loader {
     });
   }
 
+  #nothingToDo(main: ParsedFile): ConfigProblem[] {
+    const parts = this.#names.size + this.#schedules.length;
+    if (parts > 0 || this.#problems.length > 0) return [];
+    const message = "the configuration has neither instances nor services, so there is nothing to do";
+    const hint = "add them under `vrrp:` and `services:`";
+    return [main.problem([], { severity: "warning", code: "suspicious", message, hint })];
+  }
+
   #sameScheduleName(): ConfigProblem[] {
     const first = new Map<string, Placed<ScheduleConfig>>();
     return this.#schedules.flatMap((schedule) => {
@@ -227,15 +240,26 @@ class Loader {
   }
 }
 
-/** Deletes the key that an issue is about from plain data. List entries stay: their positions are places. */
+/** Where the main file sets a default of checks. */
+function defaultsProblem(main: ParsedFile, key: string, finding: Finding): ConfigProblem | undefined {
+  const path = ["defaults", "check", key];
+  return main.has(path) ? main.problem(path, finding) : undefined;
+}
+
+/**
+ * Removes from plain data what an issue is about. List entries cannot go, their positions are places: the whole list
+ * becomes empty instead.
+ */
 function leaveOut(plain: unknown, issue: z.core.$ZodIssue): void {
   const isUnknownKey = issue.code === "unrecognized_keys";
   let parent: unknown = plain;
   for (const step of isUnknownKey ? issue.path : issue.path.slice(0, -1)) {
     parent = typeof parent === "object" && parent !== null ? Reflect.get(parent, step) : undefined;
   }
-  if (typeof parent !== "object" || parent === null || Array.isArray(parent)) return;
-  for (const name of isUnknownKey ? issue.keys : issue.path.slice(-1)) Reflect.deleteProperty(parent, name);
+  if (Array.isArray(parent)) parent.length = 0;
+  else if (typeof parent === "object" && parent !== null) {
+    for (const name of isUnknownKey ? issue.keys : issue.path.slice(-1)) Reflect.deleteProperty(parent, name);
+  }
 }
 
 /** In the order of the files, each once, and not more than a person can read. */

@@ -8,21 +8,26 @@ export class Placed<Model, Raw = unknown> {
   readonly raw: Raw;
   readonly file: ParsedFile;
   readonly path: KeyPath;
-  /** False where wrong keys were left out: then only rules that join it with other parts apply. */
-  readonly isWhole: boolean;
+  /** Keys of the part that hold a mistake, and were left out. */
+  readonly broken: ReadonlySet<string>;
 
   constructor(options: {
     readonly value: Model;
     readonly raw: Raw;
     readonly file: ParsedFile;
     readonly path: KeyPath;
-    readonly isWhole: boolean;
+    readonly broken: ReadonlySet<string>;
   }) {
     this.value = options.value;
     this.raw = options.raw;
     this.file = options.file;
     this.path = options.path;
-    this.isWhole = options.isWhole;
+    this.broken = options.broken;
+  }
+
+  /** Whether none of these keys holds a mistake: rules ask before they judge what they may not see. */
+  isSound(...keys: readonly string[]): boolean {
+    return keys.every((key) => !this.broken.has(key));
   }
 
   locate(...below: KeyPath): Location {

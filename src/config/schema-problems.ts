@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { nearest } from "./nearest.ts";
 import type { ParsedFile } from "./parsed-file.ts";
-import { type ConfigProblem, type Finding, type KeyPath, quoteKey } from "./problem.ts";
+import { type ConfigProblem, type Finding, formatKeyPath, type KeyPath, quoteKey } from "./problem.ts";
 import { ACCEPTED_KEYS, type IssueParams, nameShape, shapeOf } from "./schema/kit.ts";
 import { knownForeignKey } from "./unsupported.ts";
 
@@ -10,16 +10,34 @@ import { knownForeignKey } from "./unsupported.ts";
  * @param base where in the file the part stands
  */
 export function schemaProblems(file: ParsedFile, base: KeyPath, error: z.ZodError): ConfigProblem[] {
-  return error.issues.flatMap((issue) => {
-    const path = [...base, ...issue.path.map((step) => (typeof step === "symbol" ? String(step) : step))];
-    if (issue.code === "unrecognized_keys") {
-      const accepted = issue.message.startsWith(ACCEPTED_KEYS)
-        ? issue.message.slice(ACCEPTED_KEYS.length).split(" ")
-        : [];
-      return issue.keys.map((name) => file.problemAtKey([...path, name], unknownKey(path, name, accepted)));
+  const problems: ConfigProblem[] = [];
+  /** Keys that are missing because they are misspelt. */
+  const misspelt = new Set<string>();
+  for (const issue of error.issues) {
+    if (issue.code !== "unrecognized_keys") continue;
+    const path = [...base, ...stepsOf(issue.path)];
+    const accepted = issue.message.startsWith(ACCEPTED_KEYS)
+      ? issue.message.slice(ACCEPTED_KEYS.length).split(" ")
+      : [];
+    for (const name of issue.keys) {
+      const { finding, meant } = unknownKey(path, name, accepted);
+      if (meant !== undefined) misspelt.add(formatKeyPath([...path, meant]));
+      problems.push(file.problemAtKey([...path, name], finding));
     }
-    return [file.problem(path, translate(issue, file, path))];
-  });
+  }
+  for (const issue of error.issues) {
+    if (issue.code === "unrecognized_keys") continue;
+    const path = [...base, ...stepsOf(issue.path)];
+    const finding = translate(issue, file, path);
+    if (finding.code === "missing-key" && misspelt.has(formatKeyPath(path))) continue;
+    const isAtKey = issue.code === "custom" && (issue.params as Partial<IssueParams> | undefined)?.isAtKey === true;
+    problems.push(isAtKey ? file.problemAtKey(path, finding) : file.problem(path, finding));
+  }
+  return problems;
+}
+
+function stepsOf(path: readonly PropertyKey[]): KeyPath {
+  return path.map((step) => (typeof step === "symbol" ? String(step) : step));
 }
 
 function translate(issue: z.core.$ZodIssue, file: ParsedFile, path: KeyPath): Finding {
@@ -28,7 +46,7 @@ function translate(issue: z.core.$ZodIssue, file: ParsedFile, path: KeyPath): Fi
     const params = issue.params as Partial<IssueParams> | undefined;
     return {
       code: params?.code ?? "bad-value",
-      message: withSubject(subject, issue.message, params?.code),
+      message: params?.isClause === true ? issue.message : withSubject(subject, issue.message, params?.code),
       expected: params?.expected ?? null,
       hint: params?.hint ?? null,
     };
@@ -37,14 +55,12 @@ function translate(issue: z.core.$ZodIssue, file: ParsedFile, path: KeyPath): Fi
     const value = file.plainAt(path);
     if (value === undefined) return { code: "missing-key", message: `${subject} is missing`, expected: issue.message };
     const found = value === null ? "has no value" : `cannot be ${nameShape(shapeOf(value))}`;
-    return {
-      code: "wrong-type",
-      message: `${subject} ${found}`,
-      expected: issue.message,
-      hint: shapeHint(value, issue.expected),
-    };
+    const hint = shapeHint(value, issue.expected);
+    return { code: "wrong-type", message: `${subject} ${found}`, expected: issue.message, hint };
   }
-  if (issue.code === "too_small") return { code: "bad-value", message: `${subject} is empty`, expected: issue.message };
+  if (issue.code === "too_small") {
+    return { code: "bad-value", message: `${subject} is empty`, expected: issue.message };
+  }
   return { code: "bad-value", message: `${subject} is not accepted`, expected: issue.message };
 }
 
@@ -63,7 +79,10 @@ function withSubject(subject: string, message: string, code: string | undefined)
 }
 
 function shapeHint(value: unknown, expected: string): string | null {
-  if (expected === "array") return "put it in brackets, or on a line of its own after a dash and a space";
+  if (expected === "array") {
+    if (typeof value === "string" && value.startsWith("-")) return "put a space after each dash";
+    return "put it in brackets, or on a line of its own after a dash and a space";
+  }
   if (expected === "object" || expected === "record") {
     if (Array.isArray(value)) return "remove the dashes or brackets and write `KEY: VALUE`";
     if (typeof value === "string") return "write `KEY: VALUE` below it, indented";
@@ -71,25 +90,25 @@ function shapeHint(value: unknown, expected: string): string | null {
   return null;
 }
 
-function unknownKey(path: KeyPath, name: string, accepted: readonly string[]): Finding {
+/** @returns the finding, and the accepted key that was meant, where there is one */
+function unknownKey(
+  path: KeyPath,
+  name: string,
+  accepted: readonly string[],
+): { readonly finding: Finding; readonly meant: string | undefined } {
   const foreign = knownForeignKey(path, name);
   const shown = quoteKey(name);
   if (foreign?.isLater === true) {
-    return {
-      code: "not-supported",
-      message: `${shown} is not supported in this version of holdfast`,
-      hint: foreign.hint,
-    };
+    const message = `${shown} is not supported in this version of holdfast`;
+    return { finding: { code: "not-supported", message, hint: foreign.hint }, meant: undefined };
   }
   const expected = accepted.length === 0 ? null : `one of the keys ${accepted.map((key) => `\`${key}\``).join(", ")}`;
-  const squeezed = /^([\w-]+):./.exec(name);
-  const near = nearest(name, accepted);
-  const hint =
-    foreign?.hint ??
-    (squeezed !== null && accepted.includes(squeezed[1] ?? "")
-      ? `a space is missing after the colon of \`${squeezed[1]}:\``
-      : near === undefined
-        ? null
-        : `did you mean \`${near}\`?`);
-  return { code: "unknown-key", message: `unknown key ${shown}`, expected, hint };
+  const squeezed = /^([\w-]+):./.exec(name)?.[1];
+  if (squeezed !== undefined && accepted.includes(squeezed)) {
+    const hint = `a space is missing after the colon of \`${squeezed}:\``;
+    return { finding: { code: "unknown-key", message: `unknown key ${shown}`, expected, hint }, meant: squeezed };
+  }
+  const near = foreign === undefined ? nearest(name, accepted) : undefined;
+  const hint = foreign?.hint ?? (near === undefined ? null : `did you mean \`${near}\`?`);
+  return { finding: { code: "unknown-key", message: `unknown key ${shown}`, expected, hint }, meant: near };
 }

@@ -1,5 +1,5 @@
 import { formatEndpoint, parseEndpoint, parseListenEndpoint } from "../../base/endpoint.ts";
-import { familyOf, formatCidr, type IpText, parseCidr, parseIp } from "../../base/ip.ts";
+import { bitsOf, familyOf, formatCidr, parseCidr, parseIp } from "../../base/ip.ts";
 import { ok } from "../../base/result.ts";
 import { notSupported, type Refusal, refuse, scalar } from "./kit.ts";
 import { wrongShape } from "./scalars.ts";
@@ -26,11 +26,12 @@ export function virtualAddress() {
   return scalar("an IPv4 address with its prefix length, 192.0.2.10/24", (input) => {
     if (typeof input !== "string") return notText(input);
     const cidr = parseCidr(input);
-    if (!cidr.ok)
-      return refuse(
-        input.includes("/") && parseIp(input.split("/")[0] ?? "").ok ? cidr.error : "is not an address",
-        addressHint(input.split("/")[0] ?? ""),
-      );
+    if (!cidr.ok) {
+      const [address = ""] = input.split("/");
+      const ip = parseIp(address);
+      if (!ip.ok) return refuse("is not an address", addressHint(address));
+      return refuse(`has a prefix length outside 1 to ${bitsOf(familyOf(ip.value))}`);
+    }
     if (!input.includes("/")) {
       return refuse(
         "has no prefix length",
@@ -41,7 +42,7 @@ export function virtualAddress() {
   });
 }
 
-/** Reads what the brief forms of other balancers and of later releases look like, before the parser calls them malformed. */
+/** Refuses by name what later releases will listen on, before the parser calls them malformed. */
 function laterListen(text: string): ReturnType<typeof notSupported> | null {
   if (text.startsWith("fwmark://")) {
     return notSupported(
@@ -79,23 +80,23 @@ export function serverEndpoint() {
   });
 }
 
-function endpointRefusal(text: string, error: string): [string, string | undefined] {
-  if (error.startsWith("the port is missing")) return ["has no port", error.replace("the port is missing, for", "for")];
+/** What is wrong with an endpoint that did not parse, and what to write. */
+function endpointRefusal(text: string, error: string): [message: string, hint: string | undefined] {
   if (error.startsWith("unknown protocol"))
-    return [error.split(";")[0] ?? error, "write tcp:// or udp://; nothing means tcp"];
+    return ["names an unknown protocol", "write tcp:// or udp://; nothing means tcp"];
   if (error.startsWith("the port must be")) return ["has a port outside 1 to 65535", undefined];
   if (error.startsWith("only IPv6")) return ["has brackets around an IPv4 address", "write it without brackets"];
-  const bare = /^(.*):(\d{1,5})$/.exec(text);
-  const before = bare?.[1] ?? text;
-  const ip = parseIp(before);
-  if (ip.ok && familyOf(ip.value) === 6) {
+  const portless = parseIp(text);
+  const split = /^(.*):(\d{1,5})$/.exec(text);
+  const ip = parseIp(split?.[1] ?? "");
+  // 2001:db8::10:80 is an address as well as an address with a port; only the writer knows.
+  if (ip.ok && split !== null && familyOf(ip.value) === 6) {
     return [
       "is an IPv6 address without brackets",
-      `write "${formatEndpoint({ address: ip.value, port: Number(bare?.[2] ?? 80) })}"`,
+      `write "${formatEndpoint({ address: ip.value, port: Number(split[2]) })}"`,
     ];
   }
-  return ["is not ADDRESS:PORT", addressHint(before)];
+  if (portless.ok || error.startsWith("the port is missing"))
+    return ["has no port", error.replace("the port is missing, for", "for")];
+  return ["is not ADDRESS:PORT", addressHint(split?.[1] ?? text)];
 }
-
-/** Canonical text of an address, as values that are compared. */
-export type Address = IpText;

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { err, type Result } from "../../base/result.ts";
-import type { ProblemCode } from "../problem.ts";
+import type { KeyPath, ProblemCode } from "../problem.ts";
 
 /** What the reference page says about a value; errors quote `accepts`. */
 export interface ValueDoc {
@@ -20,6 +20,9 @@ const keyDocs = z.registry<KeyDoc>();
 /** Schemas that a value of each shape is read by, for values that may have several. */
 const shapesOf = new WeakMap<z.ZodType, Readonly<Partial<Record<Shape, z.ZodType>>>>();
 
+/** Schemas inside those of `ruled`. */
+const innerOf = new WeakMap<z.ZodType, z.ZodType>();
+
 /** Why a value is refused. */
 export interface Refusal {
   readonly message: string;
@@ -32,6 +35,21 @@ export interface IssueParams {
   readonly code: ProblemCode;
   readonly expected: string | null;
   readonly hint: string | null;
+  /** The message is a whole clause; otherwise a predicate such as "has no unit", which gets its subject later. */
+  readonly isClause?: boolean;
+  /** The key is wrong, not its value. */
+  readonly isAtKey?: boolean;
+}
+
+/** What a rule about a value as a whole finds. */
+export interface RuleFinding {
+  /** From the value to what is wrong. */
+  readonly path: KeyPath;
+  readonly isAtKey?: boolean;
+  readonly code: ProblemCode;
+  readonly message: string;
+  readonly expected?: string;
+  readonly hint?: string | undefined;
 }
 
 export function refuse(message: string, hint?: string): { readonly ok: false; readonly error: Refusal } {
@@ -85,16 +103,21 @@ export function nameShape(shape: Shape): string {
 }
 
 /** A value that may be written in several shapes, each with its own schema. */
-export function byShape<S extends Readonly<Partial<Record<Shape, z.ZodType>>>>(accepts: string, shapes: S) {
+export function byShape<S extends Readonly<Partial<Record<Shape, z.ZodType>>>>(
+  accepts: string,
+  shapes: S,
+  wrongShapeHint?: string,
+) {
   type Output = z.output<Exclude<S[keyof S], undefined>>;
   const schema = z.unknown().transform((input, context): Output => {
     const shape = shapeOf(input);
     const chosen = shapes[shape];
     if (chosen === undefined) {
-      const params: IssueParams =
-        input === undefined
-          ? { code: "missing-key", expected: accepts, hint: null }
-          : { code: "wrong-type", expected: accepts, hint: null };
+      const params: IssueParams = {
+        code: input === undefined ? "missing-key" : "wrong-type",
+        expected: accepts,
+        hint: input === undefined || input === null ? null : (wrongShapeHint ?? null),
+      };
       const message =
         input === undefined ? "is missing" : input === null ? "has no value" : `cannot be ${nameShape(shape)}`;
       context.issues.push({ code: "custom", message, input: null, params: { ...params } });
@@ -107,6 +130,30 @@ export function byShape<S extends Readonly<Partial<Record<Shape, z.ZodType>>>>(a
   });
   schema.register(valueDocs, { accepts });
   shapesOf.set(schema, shapes);
+  return schema;
+}
+
+/** A schema with a rule that joins parts of the value; the rule sees only values that the schema accepts. */
+export function ruled<S extends z.ZodType>(inner: S, rule: (value: z.output<S>) => readonly RuleFinding[]) {
+  const schema = z.unknown().transform((input, context): z.output<S> => {
+    const result = inner.safeParse(input);
+    if (!result.success) {
+      for (const issue of result.error.issues) context.issues.push({ ...issue, input: null } as z.core.$ZodRawIssue);
+      return z.NEVER;
+    }
+    for (const { path, code, message, expected, hint, isAtKey } of rule(result.data)) {
+      const params: IssueParams = {
+        code,
+        expected: expected ?? null,
+        hint: hint ?? null,
+        isClause: true,
+        isAtKey: isAtKey === true,
+      };
+      context.issues.push({ code: "custom", path: [...path], message, input: null, params: { ...params } });
+    }
+    return result.data;
+  });
+  innerOf.set(schema, inner);
   return schema;
 }
 
@@ -157,4 +204,8 @@ export function keyDocOf(schema: z.ZodType): KeyDoc | undefined {
 
 export function shapesOfSchema(schema: z.ZodType): Readonly<Partial<Record<Shape, z.ZodType>>> | undefined {
   return shapesOf.get(schema);
+}
+
+export function innerOfSchema(schema: z.ZodType): z.ZodType | undefined {
+  return innerOf.get(schema);
 }

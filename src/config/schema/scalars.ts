@@ -1,7 +1,6 @@
 import { formatDurationUs, parseDurationUs } from "../../base/duration.ts";
 import { ok, type Result } from "../../base/result.ts";
 import { nearest } from "../nearest.ts";
-import { quote } from "../problem.ts";
 import { nameShape, notSupported, type Refusal, refuse, scalar, shapeOf } from "./kit.ts";
 
 /** Refuses a value of the wrong type in the same words everywhere. */
@@ -40,7 +39,7 @@ const YES_NO: Readonly<Record<string, string>> = {
 export function boolean() {
   return scalar("true or false", (input) => {
     if (typeof input === "boolean") return ok(input);
-    const meant = typeof input === "string" ? YES_NO[input.toLowerCase()] : undefined;
+    const meant = typeof input === "string" ? own(YES_NO, input.toLowerCase()) : undefined;
     return wrongShape(
       input,
       meant === undefined ? undefined : `write ${meant}, without quotes; YAML 1.2 reads yes, no, on and off as text`,
@@ -51,51 +50,69 @@ export function boolean() {
 /** One of a few words. */
 export function choice<const W extends readonly string[]>(
   words: W,
-  options: { readonly later?: Readonly<Record<string, string>>; readonly nearestOnly?: boolean } = {},
+  options: {
+    readonly accepts?: string;
+    /** Words of later releases, and the sentence that refuses them. */
+    readonly later?: Readonly<Record<string, string>>;
+    /** Other words that people try, and what to write instead. */
+    readonly other?: Readonly<Record<string, string>>;
+  } = {},
 ) {
-  const accepts = words.length === 1 ? `\`${words[0]}\`` : `one of ${words.map((word) => `\`${word}\``).join(", ")}`;
+  const listed = words.map((word) => `\`${word}\``).join(", ");
+  const accepts = options.accepts ?? (words.length === 1 ? listed : `one of ${listed}`);
   return scalar(accepts, (input): Result<W[number], Refusal> => {
     if (typeof input !== "string") return wrongShape(input);
     const found = words.find((word) => word === input);
     if (found !== undefined) return ok(found);
-    const later = options.later?.[input];
+    const later = own(options.later, input);
     if (later !== undefined) return notSupported(later);
     const near = nearest(input, words);
-    return refuse("has an unknown value", near === undefined ? undefined : `did you mean \`${near}\`?`);
+    const hint = own(options.other, input) ?? (near === undefined ? undefined : `did you mean \`${near}\`?`);
+    return refuse("has an unknown value", hint);
   });
+}
+
+/** A property that the table itself has: `constructor` in a file is not a word of ours. */
+function own(table: Readonly<Record<string, string>> | undefined, key: string): string | undefined {
+  return table !== undefined && Object.hasOwn(table, key) ? table[key] : undefined;
 }
 
 /**
  * A duration with its unit.
  * @param minUs, maxUs whole microseconds, inclusive
- * @param stepUs the value must be a multiple of it
+ * @param step the value must be a multiple of it
  */
 export function duration(minUs: number, maxUs: number, step?: { readonly us: number; readonly why: string }) {
   const range = `a duration with its unit, from ${formatDurationUs(minUs)} to ${formatDurationUs(maxUs)}`;
   const accepts = step === undefined ? range : `${range}, in steps of ${formatDurationUs(step.us)}`;
+  const isInRange = (us: number): boolean => us >= minUs && us <= maxUs && (step === undefined || us % step.us === 0);
   return scalar(accepts, (input) => {
-    if (typeof input === "number") {
-      const hint = input >= 0 && Number.isFinite(input) ? `write the unit: ${input}s, or ${input}ms` : undefined;
-      return refuse("has no unit", hint);
-    }
+    const bare = typeof input === "number" ? String(input) : typeof input === "string" ? input.trim() : "";
+    if (/^\d{1,12}(\.\d{1,6})?$/.test(bare)) return refuse("has no unit", unitHint(bare, isInRange));
     if (typeof input !== "string") return wrongShape(input);
     const parsed = parseDurationUs(input);
     if (!parsed.ok) {
-      if (/^\d+(\.\d+)?$/.test(input.trim()))
-        return refuse("has no unit", `write ${input.trim().slice(0, 20)}s or ${input.trim().slice(0, 20)}ms`);
       return refuse("is not a duration", "write a number and its unit without a space: 500ms, 2s, 1.5s, 5m or 1h");
     }
     if (parsed.value < minUs) return refuse(`is shorter than ${formatDurationUs(minUs)}`);
     if (parsed.value > maxUs) return refuse(`is longer than ${formatDurationUs(maxUs)}`);
     if (step !== undefined && parsed.value % step.us !== 0) {
       const rounded = Math.max(minUs, Math.min(maxUs, Math.round(parsed.value / step.us) * step.us));
-      return refuse(
-        `is not a multiple of ${formatDurationUs(step.us)}`,
-        `${step.why}; the nearest is ${formatDurationUs(rounded)}`,
-      );
+      const near = `the nearest is ${formatDurationUs(rounded)}`;
+      return refuse(`is not a multiple of ${formatDurationUs(step.us)}`, `${step.why}; ${near}`);
     }
     return ok(parsed.value);
   });
+}
+
+/** Proposes units, those only that would be accepted. */
+function unitHint(bare: string, isInRange: (us: number) => boolean): string | undefined {
+  const written = ["s", "ms"].map((unit) => `${bare}${unit}`);
+  const fitting = written.filter((text) => {
+    const us = parseDurationUs(text);
+    return us.ok && isInRange(us.value);
+  });
+  return fitting.length === 0 ? undefined : `write ${fitting.join(" or ")}`;
 }
 
 const SIZE_UNITS: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1024 * 1024 };
@@ -133,17 +150,8 @@ export function text(accepts: string, check: (value: string) => Refusal | null, 
     if (typeof input !== "string") return wrongShape(input);
     if (input === "") return refuse("is empty");
     if (input.length > maxLength) return refuse(`is longer than ${maxLength} characters`);
-    if (/\p{Cc}/u.test(input)) return refuse("holds a control character, such as a tab or a line break");
     const refusal = check(input);
-    return refusal === null ? ok(input) : { ok: false, error: refusal };
+    if (refusal !== null) return { ok: false, error: refusal };
+    return /\p{Cc}/u.test(input) ? refuse("holds a control character, such as a tab or a line break") : ok(input);
   });
-}
-
-/** An absolute path to a file. */
-export function absolutePath(what: string) {
-  return text(`the absolute path of ${what}`, (value) =>
-    value.startsWith("/")
-      ? null
-      : { message: "is not an absolute path", hint: `begin it with /: ${quote(`/etc/holdfast/${value}`)}` },
-  );
 }

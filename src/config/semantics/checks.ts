@@ -1,59 +1,40 @@
 import { formatDurationUs } from "../../base/duration.ts";
 import type { CheckConfig } from "../model.ts";
-import type { ConfigProblem, Finding, KeyPath } from "../problem.ts";
-import { CHECK_KINDS, isHeaderName, type RawCheck, type RawHttp } from "../schema/checks.ts";
+import type { ConfigProblem, Finding, KeyPath, Location } from "../problem.ts";
 import type { PlacedService } from "./services.ts";
 
-/** Header fields that the request sets itself. */
-const OWN_HEADERS: ReadonlySet<string> = new Set([
-  "connection",
-  "content-length",
-  "keep-alive",
-  "transfer-encoding",
-  "upgrade",
-  "expect",
-  "te",
-  "trailer",
-]);
+/** Finds the place of a key under defaults.check of the main file; undefined where the file does not have it. */
+export type DefaultsProblem = (key: "interval" | "timeout", finding: Finding) => ConfigProblem | undefined;
 
-/** Rules about the checks of one service and of its servers. */
-export function checkProblems(service: PlacedService): ConfigProblem[] {
-  const { raw, value } = service;
-  const problems: ConfigProblem[] = [];
-  const lists: {
-    readonly path: KeyPath;
-    readonly checks: readonly RawCheck[];
-    readonly built: readonly CheckConfig[];
-  }[] = [];
-  // The service's checks as they were built for a server that has no checks of its own.
-  const inheriting = raw.servers.findIndex((server) => "port" in server || server.checks === undefined);
-  if (raw.checks !== undefined)
-    lists.push({ path: ["checks"], checks: raw.checks, built: value.servers[inheriting]?.checks ?? [] });
-  for (const [index, server] of raw.servers.entries()) {
-    if ("port" in server || server.checks === undefined) continue;
-    lists.push({
-      path: ["servers", index, "checks"],
-      checks: server.checks,
-      built: value.servers[index]?.checks ?? [],
-    });
-  }
-  for (const { path, checks, built } of lists) {
-    for (const [index, check] of checks.entries()) {
-      const at = [...path, index];
-      const shape = oneKind(service, at, check);
-      if (shape !== null) {
-        problems.push(shape);
-        continue;
-      }
-      problems.push(...settingsProblems(service, at, check));
-    }
-    const isComplete = built.length === checks.length;
-    if (isComplete)
-      for (const [index, check] of built.entries()) problems.push(...timingProblems(service, [...path, index], check));
-    if (isComplete) problems.push(...udpProblems(service, path, built));
-  }
-  if (raw.servers.length > 0 && raw.checks === undefined && inheriting >= 0) problems.push(uncheckedServers(service));
-  return problems;
+/** Rules about the checks of one service and of its servers, beyond what one check says about itself. */
+export function checkProblems(service: PlacedService, defaultsProblem: DefaultsProblem): ConfigProblem[] {
+  const problems = checkLists(service).flatMap(({ path, checks }) => [
+    ...checks.flatMap((check, index) => timingProblems(service, [...path, index], check, defaultsProblem)),
+    ...udpProblems(service, path, checks),
+  ]);
+  const isInherited = service.value.servers.some((_, index) => !service.has("servers", index, "checks"));
+  return isInherited && !service.has("checks") ? [...problems, uncheckedServers(service)] : problems;
+}
+
+/** A list of checks as it is written, and as it was built for the first server that uses it. */
+export interface CheckList {
+  readonly path: KeyPath;
+  readonly checks: readonly CheckConfig[];
+}
+
+/** Each list of checks of a service, once: the service's, and those that servers have instead. */
+export function checkLists(service: PlacedService): readonly CheckList[] {
+  const { servers } = service.value;
+  const own = servers.flatMap((server, index) =>
+    service.has("servers", index, "checks") ? [{ path: ["servers", index, "checks"], checks: server.checks }] : [],
+  );
+  const inheriting = servers.find((_, index) => !service.has("servers", index, "checks"));
+  return inheriting === undefined ? own : [{ path: ["checks"], checks: inheriting.checks }, ...own];
+}
+
+/** How the file calls the kind of a check. */
+export function kindOf(check: CheckConfig): "tcp" | "http" | "https" | "script" {
+  return check.type === "http" && check.tls !== null ? "https" : check.type;
 }
 
 function uncheckedServers(service: PlacedService): ConfigProblem {
@@ -65,129 +46,52 @@ function uncheckedServers(service: PlacedService): ConfigProblem {
   });
 }
 
-/** An entry names exactly one kind. */
-function oneKind(service: PlacedService, path: KeyPath, check: RawCheck): ConfigProblem | null {
-  if (typeof check === "string") return null;
-  const kinds = CHECK_KINDS.filter((kind) => check[kind] !== undefined);
-  if (kinds.length === 1) {
-    if (check.script === undefined || check.script.run !== undefined) return null;
-    const finding: Finding = {
-      code: "missing-key",
-      message: "`run` is missing",
-      expected: "a list: the absolute path of a program, then its arguments",
-      hint: "write `script: { run: [/path/of/program] }`",
-    };
-    return service.problem([...path, "script"], finding);
-  }
-  const named = kinds.map((kind) => `\`${kind}\``).join(" and ");
-  return service.problem(kinds.length === 0 ? path : [...path, kinds[1] ?? ""], {
-    code: "bad-value",
-    message: kinds.length === 0 ? "this check names no kind" : `one check cannot be ${named} at once`,
-    expected: "one of the keys `tcp`, `http`, `https`, `script`",
-    hint: kinds.length === 0 ? null : "put each on a line of its own after a dash",
-  });
-}
-
-function settingsProblems(service: PlacedService, at: KeyPath, check: RawCheck): ConfigProblem[] {
-  if (typeof check === "string") return [];
-  const problems: ConfigProblem[] = [];
-  const program = check.script?.run?.[0];
-  if (program !== undefined && !program.startsWith("/")) {
-    problems.push(
-      service.problem([...at, "script", "run", 0], {
-        code: "bad-value",
-        message: "the program is not an absolute path",
-        expected: "the absolute path of a program, for example /etc/holdfast/checks/load.sh",
-        hint: program.includes(" ")
-          ? "there is no shell: write each argument as an entry of the list"
-          : "programs are not searched for on the PATH",
-      }),
-    );
-  }
-  for (const kind of ["http", "https"] as const) {
-    const http: RawHttp | undefined = check[kind];
-    if (http !== undefined) problems.push(...httpProblems(service, [...at, kind], http));
-  }
-  return problems;
-}
-
-function httpProblems(service: PlacedService, at: KeyPath, http: RawHttp): ConfigProblem[] {
-  const problems: ConfigProblem[] = [];
-  const say = (below: KeyPath, finding: Finding) => problems.push(service.problem([...at, ...below], finding));
-  const sayAtKey = (below: KeyPath, finding: Finding) =>
-    problems.push(service.problemAtKey([...at, ...below], finding));
-  for (const name of Object.keys(http.headers ?? {})) {
-    const lower = name.toLowerCase();
-    if (lower === "host")
-      sayAtKey(["headers", name], {
-        code: "bad-value",
-        message: "the Host header has a key of its own",
-        hint: "write `host:` beside `headers:`",
-      });
-    else if (OWN_HEADERS.has(lower))
-      sayAtKey(["headers", name], {
-        code: "bad-value",
-        message: `the header field ${name} is set by holdfast itself`,
-        hint: "remove it",
-      });
-    else if (!isHeaderName(name))
-      sayAtKey(["headers", name], {
-        code: "bad-value",
-        message: "this is not the name of a header field",
-        hint: name.includes(":") ? "a space is missing after the colon" : null,
-      });
-  }
-  const body = http.expect?.body;
-  if (body !== undefined) {
-    if ((body.contains === undefined) === (body.matches === undefined)) {
-      say(["expect", "body"], { code: "bad-value", message: "`body` needs exactly one of `contains` and `matches`" });
-    }
-    if (http.method === "HEAD") {
-      say(["expect", "body"], {
-        code: "impossible",
-        message: "an answer to HEAD has no body",
-        hint: "write `method: GET`, or remove body",
-      });
-    }
-  }
-  const tls = http.tls;
-  if (tls !== undefined && (tls.cert === undefined) !== (tls.key === undefined)) {
-    const [given, missing] = tls.cert === undefined ? ["key", "cert"] : ["cert", "key"];
-    sayAtKey(["tls", given], {
-      code: "missing-key",
-      message: `\`${given}\` needs \`${missing}\` beside it`,
-      hint: "a client certificate consists of both",
-    });
-  }
-  return problems;
-}
-
-/** A second attempt would begin while the first one runs, and one dead server would be counted twice. */
-function timingProblems(service: PlacedService, at: KeyPath, check: CheckConfig): ConfigProblem[] {
+/** A second attempt would begin while the first one runs, and "interval × fall" would not bound the time to a verdict. */
+function timingProblems(
+  service: PlacedService,
+  at: KeyPath,
+  check: CheckConfig,
+  defaultsProblem: DefaultsProblem,
+): ConfigProblem[] {
   if (check.timeoutUs <= check.intervalUs) return [];
-  const kind = check.type === "http" && check.tls !== null ? "https" : check.type;
-  const isOwnTimeout = service.has(...at, kind, "timeout");
-  const isOwnInterval = service.has(...at, kind, "interval");
-  const path = isOwnTimeout ? [...at, kind, "timeout"] : isOwnInterval ? [...at, kind, "interval"] : at;
-  const from = isOwnTimeout ? "" : ", which comes from the defaults,";
-  const finding: Finding = {
+  const kind = kindOf(check);
+  const longer = `is longer than the interval ${formatDurationUs(check.intervalUs)}`;
+  const finding = (message: string): Finding => ({
     code: "conflict",
-    message: `the timeout ${formatDurationUs(check.timeoutUs)}${from} is longer than the interval ${formatDurationUs(check.intervalUs)}`,
+    message,
     expected: `a timeout of at most ${formatDurationUs(check.intervalUs)}`,
     hint: "the next attempt would begin while this one still runs",
-  };
-  return [service.problem(path, finding)];
+  });
+  const timeout = `the timeout ${formatDurationUs(check.timeoutUs)}`;
+  if (service.has(...at, kind, "timeout")) {
+    const interval: Location | undefined = service.has(...at, kind, "interval")
+      ? service.locate(...at, kind, "interval")
+      : defaultsProblem("interval", finding(""))?.location;
+    const related = interval === undefined ? [] : [{ message: "the interval stands", location: interval }];
+    return [service.problem([...at, kind, "timeout"], finding(`${timeout} ${longer}`), ...related)];
+  }
+  // A timeout that nobody wrote never exceeds the interval, so this one is written under defaults.
+  const byDefault = defaultsProblem("timeout", finding(`${timeout} ${longer}`));
+  if (!service.has(...at, kind, "interval")) return byDefault === undefined ? [] : [byDefault];
+  const related = byDefault === undefined ? [] : [{ message: "the default stands", location: byDefault.location }];
+  return [
+    service.problem(
+      [...at, kind, "interval"],
+      finding(`${timeout} from the defaults ${longer} of this check`),
+      ...related,
+    ),
+  ];
 }
 
-function udpProblems(service: PlacedService, path: KeyPath, built: readonly CheckConfig[]): ConfigProblem[] {
+function udpProblems(service: PlacedService, path: KeyPath, checks: readonly CheckConfig[]): ConfigProblem[] {
   const { listen } = service.value;
   if (listen.length === 0 || listen.some(({ protocol }) => protocol !== "udp")) return [];
-  return built.flatMap((check, index) => {
+  return checks.flatMap((check, index) => {
     if (check.type === "script" || check.port !== null) return [];
     const finding: Finding = {
       severity: "warning",
       code: "suspicious",
-      message: `this ${check.name.replace(/-\d+$/, "")} check connects by TCP to the port of a UDP service`,
+      message: `this ${kindOf(check)} check connects by TCP to the port of a UDP service`,
       hint: "give the check a port of its own where the server listens by TCP, or use a script",
     };
     return [service.problem([...path, index], finding)];

@@ -11,7 +11,29 @@ export type PlacedInstance = Placed<InstanceConfig, RawInstance>;
 
 /** Rules that join instances, or that the schema cannot see. */
 export function instanceProblems(instances: readonly PlacedInstance[]): ConfigProblem[] {
-  return [...sameVrid(instances), ...instances.flatMap(addressProblems), ...sameAddress(instances)];
+  return [
+    ...sameVrid(instances),
+    ...instances.flatMap((instance) => [...addressProblems(instance), ...ownerProblems(instance)]),
+    ...sameAddress(instances),
+  ];
+}
+
+/** RFC 9568 section 6.1: the owner of the addresses always preempts. */
+function ownerProblems(instance: PlacedInstance): ConfigProblem[] {
+  const { priority, preempt } = instance.value;
+  if (priority !== 255 || preempt.mode === "always" || !instance.isSound("preempt")) return [];
+  const finding: Finding = {
+    severity: "warning",
+    code: "suspicious",
+    message: "`preempt` has no effect with priority 255: the owner of an address always takes it back",
+    hint: "write a priority of at most 254, or remove preempt",
+  };
+  return [
+    instance.problemAtKey(["preempt"], finding, {
+      message: "the priority stands",
+      location: instance.locate("priority"),
+    }),
+  ];
 }
 
 /** A VRID twice on an interface would make two routers that take each other's adverts for their own. */

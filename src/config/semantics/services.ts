@@ -4,32 +4,39 @@ import type { InstanceConfig, ServiceConfig } from "../model.ts";
 import type { Placed } from "../placed.ts";
 import type { ConfigProblem, Finding, Location } from "../problem.ts";
 import type { RawService } from "../schema/services.ts";
-import { checkProblems } from "./checks.ts";
+import { checkProblems, type DefaultsProblem } from "./checks.ts";
 import { unreachableEndpoint } from "./reachable.ts";
 import { serverProblems } from "./servers.ts";
 
 export type PlacedService = Placed<ServiceConfig, RawService>;
 
-/** Rules that join services with each other and with the instances. */
-export function serviceProblems(
-  services: readonly PlacedService[],
-  instances: readonly Placed<InstanceConfig>[],
-  options: { readonly areInstancesComplete: boolean },
-): ConfigProblem[] {
-  return [
-    ...sameListen(services),
-    ...services.flatMap((service) => [
-      ...listenProblems(service),
-      ...(service.isWhole ? wholeServiceProblems(service, instances) : []),
-      // With a broken instance nobody knows which addresses there are.
-      ...(options.areInstancesComplete ? homelessListen(service, instances) : []),
-    ]),
-  ];
+/** What rules about services need to know of the rest of the file. */
+export interface Surroundings {
+  readonly instances: readonly Placed<InstanceConfig>[];
+  /** False where an instance holds a mistake: then nobody knows which addresses there are. */
+  readonly areInstancesComplete: boolean;
+  /** null where defaults.check holds a mistake: then nobody knows which times a check has. */
+  readonly defaultsProblem: DefaultsProblem | null;
 }
 
-/** Rules that would misjudge a service whose wrong keys were left out. */
-function wholeServiceProblems(service: PlacedService, instances: readonly Placed<InstanceConfig>[]): ConfigProblem[] {
-  return [...schedulerProblems(service), ...serverProblems(service, instances), ...checkProblems(service)];
+/** Rules that join services with each other and with the instances, or parts of a service with each other. */
+export function serviceProblems(services: readonly PlacedService[], surroundings: Surroundings): ConfigProblem[] {
+  return [...sameListen(services), ...services.flatMap((service) => problemsOf(service, surroundings))];
+}
+
+/** A rule that needs a key which holds a mistake would misjudge the service. */
+function problemsOf(
+  service: PlacedService,
+  { instances, areInstancesComplete, defaultsProblem }: Surroundings,
+): ConfigProblem[] {
+  const problems = listenProblems(service);
+  if (service.isSound("scheduler", "hash", "persistence")) problems.push(...schedulerProblems(service));
+  if (service.isSound("forward", "servers")) problems.push(...serverProblems(service, instances));
+  if (service.isSound("servers", "checks") && defaultsProblem !== null) {
+    problems.push(...checkProblems(service, defaultsProblem));
+  }
+  if (areInstancesComplete) problems.push(...homelessListen(service, instances));
+  return problems;
 }
 
 /** Where the n-th listen endpoint stands: `listen` may be one value or a list. */

@@ -1,4 +1,5 @@
 import type { YAMLError } from "yaml";
+import { tokensOf } from "./tokens.ts";
 
 /** What a complaint of the YAML parser says to an operator, and where it points. */
 export interface YamlComplaint {
@@ -77,6 +78,7 @@ const TELLERS: Readonly<Partial<Record<YAMLError["code"], Teller>>> = {
     message: "a second YAML document begins here",
     hint: "one file holds one document; remove the `---` or put the rest into a file of its own under include",
   }),
+  TAG_RESOLVE_FAILED: () => ({ message: "`!` begins a YAML tag, which has no meaning here", hint: QUOTE_IT }),
   RESOURCE_EXHAUSTION: () => ({ message: "nested too deeply to be a configuration", hint: null }),
   KEY_OVER_1024_CHARS: () => ({
     message: "a key is longer than 1024 characters",
@@ -93,11 +95,7 @@ function firstNonBlank({ text, from }: Scene): number {
 
 function badIndent(scene: Scene): Told {
   if (scene.error.message.startsWith("Flow")) {
-    const [open, close] = scene.error.message.includes("map") ? ["{", "}"] : ["[", "]"];
-    return {
-      message: `a \`${open}\` that was opened above is not closed before this line`,
-      hint: `add the missing \`${close}\``,
-    };
+    return notClosed(scene, scene.error.message.includes("map") ? "{" : "[");
   }
   const from = firstNonBlank(scene);
   const isItem = scene.error.message.includes("sequence");
@@ -109,6 +107,36 @@ function badIndent(scene: Scene): Told {
       ? "the dashes of one list stand in the same column"
       : "the keys of one map stand in the same column, and a list cannot be mixed with keys",
   };
+}
+
+/** A bracket, brace or quote without its other half: what opened it is the place to look at. */
+function notClosed(scene: Scene, mark: "[" | "{" | '"' | "'"): Told {
+  const isBracket = mark === "[" || mark === "{";
+  const opening = isBracket ? openBracket(scene) : openQuote(scene);
+  const place = opening === null ? {} : { from: opening, to: opening + 1 };
+  const other = mark === "[" ? "]" : mark === "{" ? "}" : mark;
+  return { ...place, message: `this \`${mark}\` is not closed`, hint: `add the missing \`${other}\`` };
+}
+
+/** The innermost bracket that is open where the parser gave up. */
+function openBracket({ text, from }: Scene): number | null {
+  const open: number[] = [];
+  for (const { type, offset } of tokensOf(text)) {
+    if (offset >= from) break;
+    if (type === "flow-map-start" || type === "flow-seq-start") open.push(offset);
+    if (type === "flow-map-end" || type === "flow-seq-end") open.pop();
+  }
+  return open.at(-1) ?? null;
+}
+
+/** Where the last quoted value began before the parser gave up. */
+function openQuote({ text, from }: Scene): number | null {
+  let last: number | null = null;
+  for (const { type, offset } of tokensOf(text)) {
+    if (offset >= from) break;
+    if (type === "double-quoted-scalar" || type === "single-quoted-scalar") last = offset;
+  }
+  return last;
 }
 
 function blockAsKey(scene: Scene): Told {
@@ -162,8 +190,7 @@ function notAKey(scene: Scene): Told {
 function missingCharacter(scene: Scene): Told {
   const { error, text } = scene;
   if (error.message.includes("quote")) {
-    const quoteMark = error.message.includes('"') ? '"' : "'";
-    return { message: `a value that began with ${quoteMark} is not closed`, hint: `add the missing ${quoteMark}` };
+    return notClosed(scene, error.message.includes('"') ? '"' : "'");
   }
   if (error.message.startsWith("Implicit map keys")) {
     const squeezed = /^\s*(?:- )?([\w-]+):\S/.exec(scene.line);
@@ -172,8 +199,7 @@ function missingCharacter(scene: Scene): Told {
       : { message: `a space is missing after the colon of \`${squeezed[1]}:\`` };
   }
   if (error.message.includes("expected to end with")) {
-    const close = /end with (.)/.exec(error.message)?.[1] ?? "a bracket";
-    return { message: `a list or map between brackets is not closed`, hint: `add the missing \`${close}\`` };
+    return notClosed(scene, error.message.includes("}") ? "{" : "[");
   }
   if (text.startsWith("%")) return { message: "a line that begins with % is a YAML directive", hint: "remove it" };
   return undefined;

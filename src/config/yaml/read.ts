@@ -7,8 +7,10 @@ import {
   type ParsedNode,
   parseDocument,
   type Scalar,
+  type YAMLError,
   type YAMLMap,
 } from "yaml";
+import { nearest } from "../nearest.ts";
 import type { Finding } from "../problem.ts";
 import type { SourceText } from "../source-text.ts";
 import { findOverload } from "./guard.ts";
@@ -57,30 +59,25 @@ export function readYaml(source: SourceText): ReadOutcome {
     const hint = "remove the %YAML line; holdfast reads YAML 1.2, where yes and no are text";
     return refused({ code: "bad-yaml", span: { from: 0, to: 5 }, message: "a file for another version of YAML", hint });
   }
-  const complaints = [...document.errors, ...document.warnings].map((error) =>
-    error.code === "TAG_RESOLVE_FAILED"
-      ? {
-          from: error.pos[0],
-          to: error.pos[1],
-          message: "`!` begins a YAML tag, which has no meaning here",
-          hint: "put the value in quotes",
-        }
-      : explainYamlError(error, text),
-  );
-  if (complaints.length > 0) {
-    const findings: PlacedFinding[] = [];
-    let lastLine = Number.NEGATIVE_INFINITY;
-    for (const { from, to, message, hint } of complaints.sort((a, b) => a.from - b.from)) {
-      const { line } = source.locate(from);
-      // What the parser says about the same line or the next one follows from the first complaint.
-      if (line <= lastLine + 1 || findings.length === MAX_SYNTAX_PROBLEMS) continue;
-      lastLine = line;
-      findings.push({ code: "bad-yaml", span: { from, to }, message, hint });
-    }
-    return { tree: null, findings };
-  }
+  const errors = [...document.errors, ...document.warnings].sort((a, b) => a.pos[0] - b.pos[0]);
+  if (errors.length > 0) return { tree: null, findings: syntaxFindings(source, errors) };
   if (document.contents === null) return { tree: null, findings: [] };
   return new TreeBuilder().build(document.contents);
+}
+
+function syntaxFindings(source: SourceText, errors: readonly YAMLError[]): PlacedFinding[] {
+  const findings: PlacedFinding[] = [];
+  let lastLine = Number.NEGATIVE_INFINITY;
+  for (const error of errors) {
+    const { line } = source.locate(error.pos[0]);
+    // What the parser says about the same line or the next one follows from the first complaint.
+    if (line <= lastLine + 1) continue;
+    lastLine = line;
+    const { from, to, message, hint } = explainYamlError(error, source.text);
+    findings.push({ code: "bad-yaml", span: { from, to }, message, hint });
+    if (findings.length === MAX_SYNTAX_PROBLEMS) break;
+  }
+  return findings;
 }
 
 export function tooLarge(): Finding {
@@ -165,11 +162,15 @@ class TreeBuilder {
         message: `\`*${name.slice(0, 60)}\` refers to the value that it is part of`,
       });
     }
+    const near = nearest(name.slice(0, 60), this.#anchors.keys());
     return this.#refuse({
       code: "bad-yaml",
       span,
       message: `\`*${name.slice(0, 60)}\` refers to an anchor that is not defined above`,
-      hint: "define it with `&NAME` before its use; a value that begins with `*` belongs in quotes",
+      hint:
+        near === undefined
+          ? "define it with `&NAME` above; a value that begins with `*` belongs in quotes"
+          : `did you mean \`*${near}\`?`,
     });
   }
 
