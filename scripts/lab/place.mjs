@@ -7,6 +7,7 @@ import { runOnHost, whyNoIpvs, whyNoNamespaces } from "./host.mjs";
 const LAB_PACKAGES = [
   "iproute2",
   "iputils-ping",
+  "fping",
   "curl",
   "tcpdump",
   "nginx",

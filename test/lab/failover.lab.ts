@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type Director, type PairOptions, startDirector, vrrpYaml } from "./support/director.ts";
 import type { CutKind } from "./support/hosts.ts";
-import { largestGapWithin, type Ping, startPing } from "./support/ping.ts";
+import { type GapProbe, startProbe } from "./support/probe.ts";
 import { type Topology, withTopology } from "./support/topology.ts";
 import { waitFor } from "./support/wait.ts";
-import { adverts, type Capture, startCapture, succession } from "./support/witness.ts";
+import { adverts, startCapture, succession } from "./support/witness.ts";
 
 /** What the machine may add to what the protocol asks; its measured stalls come on top. */
 const ALLOWANCE_MS = 20;
@@ -33,41 +33,12 @@ function skewMs(advertiseMs: number): number {
   return ((256 - PRIORITIES[1]) * advertiseMs) / 256;
 }
 
-/** Two witnesses of one client: the VIP, and an address that has no part in the failover. */
-class Watch {
-  readonly #vip: Ping;
-  readonly #control: Ping;
-
-  private constructor(vip: Ping, control: Ping) {
-    this.#vip = vip;
-    this.#control = control;
-  }
-
-  static async start(topology: Topology): Promise<Watch> {
-    const control = topology.plan.directors[1] ?? "";
-    const watch = new Watch(
-      await startPing(topology.client, topology.dir, topology.plan.vip),
-      await startPing(topology.client, topology.dir, control),
-    );
-    await watch.answers(200);
-    return watch;
-  }
-
-  answers(count: number): Promise<void> {
-    return this.#vip.answers(count, 30_000);
-  }
-
-  /** @returns the longest silence of the VIP and what the machine itself contributed to it at most */
-  async stop(): Promise<{ gapMs: number; stallMs: number; lost: number }> {
-    const vip = await this.#vip.stop();
-    const control = await this.#control.stop();
-    const end = vip.gapStartMs + vip.largestGapMs;
-    return {
-      gapMs: vip.largestGapMs,
-      stallMs: largestGapWithin(control, vip.gapStartMs - 50, end + 50),
-      lost: vip.lost,
-    };
-  }
+/** The VIP, and an address that has no part in the failover, as the client sees them from before the fault. */
+async function watch(topology: Topology): Promise<GapProbe> {
+  const control = topology.plan.directors[1] ?? "";
+  const probe = await startProbe(topology.client, topology.dir, { address: topology.plan.vip, control });
+  await probe.answers(200);
+  return probe;
 }
 
 async function held(topology: Topology, by: readonly string[], directors: readonly Director[]): Promise<void> {
@@ -85,8 +56,8 @@ function lastWords(directors: readonly Director[]): string[] {
 }
 
 /** Names of the directors that sent adverts, in their order. */
-async function masters(topology: Topology, capture: Capture): Promise<string[]> {
-  const sources = succession(adverts(await capture.stop()));
+function masters(topology: Topology, lines: readonly string[]): string[] {
+  const sources = succession(adverts(lines));
   return sources.map((source) => `lb${topology.plan.directors.indexOf(source) + 1}`);
 }
 
@@ -103,8 +74,14 @@ describe("failover, seen by the client", () => {
         const directors = startPair(topology, { advertise, preempt: String(preempt) });
         await held(topology, ["lb1"], directors);
         const capture = await startCapture(topology.client, join(topology.dir, "adverts.pcap"), "eth0", "ip proto 112");
+        await waitFor(
+          "the client hears lb1's adverts",
+          async () => masters(topology, await capture.read()).join(),
+          (seen) => seen === "lb1",
+          { withinMs: 10_000 },
+        );
 
-        const failing = await Watch.start(topology);
+        const failing = await watch(topology);
         topology.lb(1).cut(kind);
         await failing.answers(advertiseMs);
         const fault = await failing.stop();
@@ -115,7 +92,7 @@ describe("failover, seen by the client", () => {
         // A director that sees its carrier go gives the address up; one that is cut off silently cannot know.
         await held(topology, kind === "carrier" ? ["lb2"] : ["lb1", "lb2"], directors);
 
-        const returning = await Watch.start(topology);
+        const returning = await watch(topology);
         topology.lb(1).restore();
         if (preempt) await held(topology, ["lb1"], directors);
         // Long enough for a flap to show: several intervals of answers, one each millisecond.
@@ -124,7 +101,7 @@ describe("failover, seen by the client", () => {
         assert.deepEqual(topology.holders(), [preempt ? "lb1" : "lb2"], lastWords(directors).join("\n"));
         const backMs = advertiseMs + ALLOWANCE_MS + back.stallMs;
         assert.ok(back.gapMs <= backMs, `the return cost ${back.gapMs} ms, more than one interval`);
-        assert.deepEqual(await masters(topology, capture), preempt ? ["lb1", "lb2", "lb1"] : ["lb1", "lb2"]);
+        assert.deepEqual(masters(topology, await capture.stop()), preempt ? ["lb1", "lb2", "lb1"] : ["lb1", "lb2"]);
         console.log(`        ${numbers}; return ${back.gapMs.toFixed(1)} ms`);
       });
     });
@@ -135,10 +112,10 @@ describe("failover, seen by the client", () => {
     await withTopology({ directors: 2 }, async (topology) => {
       const directors = startPair(topology, { advertise: "1s" });
       await held(topology, ["lb1"], directors);
-      const watch = await Watch.start(topology);
+      const probe = await watch(topology);
       await directors[0]?.stop();
-      await watch.answers(advertiseMs);
-      const { gapMs, stallMs } = await watch.stop();
+      await probe.answers(advertiseMs);
+      const { gapMs, stallMs } = await probe.stop();
       assert.equal(directors[0]?.program.exitCode, 0, lastWords(directors).join("\n"));
       assert.deepEqual(topology.holders(), ["lb2"]);
       const allowedMs = skewMs(advertiseMs) + ALLOWANCE_MS + stallMs;

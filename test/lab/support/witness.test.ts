@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { largestGapWithin, parsePing } from "./ping.ts";
+import { largestGapWithin, parseProbe } from "./probe.ts";
 import { adverts, parseTable, succession } from "./witness.ts";
 
 /** The lab's own readers: what they misread, no scenario would notice. */
@@ -39,32 +39,36 @@ FWM  9 rr
     ]);
   });
 
-  it("reads ping -D: gaps, losses, duplicates, and sequence numbers that start again", () => {
-    const reply = (at: string, sequence: number, more = ""): string =>
-      `[${at}] 64 bytes from 192.0.2.100: icmp_seq=${sequence} ttl=64 time=0.02 ms${more}`;
+  it("reads fping -l -D: gaps, losses, duplicates, and an address among others", () => {
+    const reply = (at: string, address: string, sequence: number): string =>
+      `[${at}] ${address} : [${sequence}], 64 bytes, 0.008 ms (0.007 avg, 0% loss)`;
     const text = [
-      "PING 192.0.2.100 (192.0.2.100) 56(84) bytes of data.",
-      reply("1700000000.000100", 65534),
-      reply("1700000000.001100", 65535),
-      reply("1700000000.001200", 65535, " (DUP!)"),
-      "[1700000000.100000] From 192.0.2.50 icmp_seq=1 Destination Host Unreachable",
-      reply("1700000000.301100", 2),
-      reply("1700000000.302100", 3),
+      reply("1700000000.00010", "192.0.2.100", 0),
+      reply("1700000000.00015", "192.0.2.12", 0),
+      reply("1700000000.00110", "192.0.2.100", 1),
+      "[1700000000.00111] 192.0.2.100 : duplicate for [1], 64 bytes, 0.09 ms",
+      "[1700000000.00215] ICMP Host Unreachable from 192.0.2.50 for ICMP Echo sent to 192.0.2.100",
+      "[1700000000.10000] 192.0.2.100 : [2], timed out (0.007 avg, 33% loss)",
+      reply("1700000000.00615", "192.0.2.12", 1),
+      reply("1700000000.30110", "192.0.2.100", 3),
+      reply("1700000000.30210", "192.0.2.100", 4),
       "",
-      "--- 192.0.2.100 ping statistics ---",
-      "65540 packets transmitted, 65536 received, +1 duplicates, 0% packet loss, time 1ms",
+      "192.0.2.100 : xmt/rcv/%loss = 5/4/20%, min/avg/max = 0.004/0.007/0.031",
+      "192.0.2.12  : xmt/rcv/%loss = 2/2/0%, min/avg/max = 0.004/0.007/0.031",
     ].join("\n");
-    const report = parsePing(text);
+    const report = parseProbe(text, "192.0.2.100");
     assert.deepEqual(
       report.replies.map((one) => one.sequence),
-      [65534, 65535, 65538, 65539],
+      [0, 1, 3, 4],
     );
-    assert.equal(report.sent, 65540);
-    assert.equal(report.lost, 65536);
+    assert.deepEqual([report.sent, report.lost], [5, 1]);
     assert.equal(Math.round(report.largestGapMs), 300);
     const start = 1_700_000_000_000;
+    assert.equal(Math.round(report.gapStartMs - start), 1);
     assert.equal(Math.round(largestGapWithin(report, start + 50, start + 60)), 300);
     assert.equal(Math.round(largestGapWithin(report, start + 301.2, start + 302)), 1);
+    const control = parseProbe(text, "192.0.2.12");
+    assert.deepEqual([control.sent, control.lost, Math.round(control.largestGapMs)], [2, 0, 6]);
   });
 
   it("reads adverts as tcpdump prints them, and who followed whom", () => {

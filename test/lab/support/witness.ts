@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import type { Running } from "./commands.ts";
 import { runAsync } from "./commands.ts";
 import type { Host } from "./hosts.ts";
@@ -127,21 +126,23 @@ export class Capture {
     this.file = file;
   }
 
-  /** Ends it. @returns what it saw as text, one packet a line, with seconds since the epoch */
+  /** Ends it. @returns what it saw */
   async stop(): Promise<string[]> {
     await this.#program.stop("SIGINT");
-    const { stdout } = await runAsync(["tcpdump", "-tt", "-nn", "-r", this.file]);
-    return stdout.split("\n").filter((line) => line !== "");
+    return this.read();
   }
 
-  bytes(): Buffer {
-    return readFileSync(this.file);
+  /** What it has seen so far as text, one packet a line, with seconds since the epoch. */
+  async read(): Promise<string[]> {
+    const { stdout } = await runAsync(["tcpdump", "-tt", "-nn", "-r", this.file]);
+    return stdout.split("\n").filter((line) => line !== "");
   }
 }
 
 /** Captures packets on an interface of a host; returns once tcpdump says that it listens. */
 export async function startCapture(host: Host, file: string, device: string, filter: string): Promise<Capture> {
-  const program = host.start(["tcpdump", "-i", device, "-nn", "-U", "-w", file, filter], {
+  // Immediately: what still waits in the kernel's buffer when tcpdump is stopped would be lost.
+  const program = host.start(["tcpdump", "--immediate-mode", "-i", device, "-nn", "-U", "-w", file, filter], {
     name: `tcpdump on ${host.name}`,
   });
   await program.line(/listening on/);
