@@ -27,17 +27,22 @@ export function dueUs(schedule: Schedule): number {
   return schedule.anchorUs + schedule.slot * schedule.intervalUs;
 }
 
+/** A slot that began no longer ago than this part of the interval is still used, late. */
+const LATE_PARTS = 10;
+
 /**
- * Moves on after the present slot has been used (its attempt has finished, or did not run).
- * @returns the schedule at the first slot after the present one that has not begun before `nowUs`, and how many slots
- *   went by unused: they are skipped, not made up for, so a check never has two attempts at once or in a burst
+ * Moves on after the present slot has been used (its attempt has finished).
+ * @returns the schedule at the next slot, and how many slots went by unused: they are skipped, not made up for, so a
+ *   check never has two attempts at once or in a burst. A slot that has just begun is used nevertheless: an attempt
+ *   whose timeout is as long as the interval ends a moment after the next slot began, and must not lose every other one.
  */
 export function advanceSchedule(
   schedule: Schedule,
   nowUs: number,
 ): { readonly schedule: Schedule; readonly missed: number } {
+  const { anchorUs, intervalUs } = schedule;
   const next = schedule.slot + 1;
-  const notBefore = Math.ceil((nowUs - schedule.anchorUs) / schedule.intervalUs);
+  const notBefore = Math.ceil((nowUs - anchorUs) / intervalUs - 1 / LATE_PARTS);
   const slot = Math.max(next, notBefore);
   return { schedule: { ...schedule, slot }, missed: slot - next };
 }

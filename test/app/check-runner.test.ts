@@ -126,6 +126,20 @@ describe("app/check-runner", () => {
       assert.deepEqual([check?.lastReason, check?.last, check?.latencyUs], ["timeout", "nothing came", 500 * MS]);
     });
 
+    for (const timeoutUs of [500 * MS, SECOND]) {
+      it(`with timers a millisecond late and a timeout of ${timeoutUs / MS} ms it leaves within a few of them`, async () => {
+        const { time, checkers, log, configure } = rig();
+        time.alarmLateUs = MS;
+        configure([service([server(1, { checks: [tcpCheck({ timeoutUs })] })])]);
+        await time.advance(2 * SECOND + 10 * MS);
+        checkers.answer = () => HANG;
+        log.length = 0;
+        await time.advance(3 * SECOND + timeoutUs + 100 * MS);
+        assert.match(log[0] ?? "", /tcp up->down: nothing came$/);
+        assert.ok(Number.parseInt(log[0] ?? "", 10) <= (5 * SECOND + timeoutUs) / MS + 15, log[0]);
+      });
+    }
+
     it("with a timeout longer than the interval, slots under an attempt are missed, never doubled", async () => {
       const { time, startUs, checkers, runner, configure } = rig();
       checkers.answer = () => ({ ...PASS, afterUs: 2_300 * MS });

@@ -11,6 +11,9 @@ export class FakeTime implements Clock, AlarmFactory {
   /** Those that are armed; the tests keep them few, apart from one per attempt under way. */
   readonly #timers = new Set<Timer>();
 
+  /** How much too late alarms go off, as real timers do. */
+  alarmLateUs = 0;
+
   constructor(startUs = 1_000_000) {
     this.#nowUs = startUs;
   }
@@ -32,7 +35,7 @@ export class FakeTime implements Clock, AlarmFactory {
     return {
       arm: (atUs) => {
         disarm();
-        timer = this.#add(atUs, () => {
+        timer = this.#add(Math.max(atUs, this.#nowUs) + this.alarmLateUs, () => {
           timer = undefined;
           onDue();
         });
