@@ -1,13 +1,6 @@
 import { formatDurationUs } from "../base/duration.ts";
 import type { CheckStatus, DirectorStatus, InstanceStatus, ServerStatus, ServiceStatus } from "../control/status.ts";
-
-/** Paints words; identity where the output is no terminal. */
-export interface Paint {
-  good(text: string): string;
-  bad(text: string): string;
-  dim(text: string): string;
-  strong(text: string): string;
-}
+import type { WordPaint } from "./terminal.ts";
 
 /** Text from outside (a server's answer, a script's error) may not move the cursor. */
 function printable(text: string): string {
@@ -18,7 +11,7 @@ function printable(text: string): string {
  * `holdfast status` for people: instances, services, servers, each with the reason for its state.
  * @param nowMs wall clock, for "since"
  */
-export function renderStatus(status: DirectorStatus, nowMs: number, paint: Paint): string {
+export function renderStatus(status: DirectorStatus, nowMs: number, paint: WordPaint): string {
   const age = (iso: string) => ago(nowMs - Date.parse(iso));
   const health = status.health === "healthy" ? paint.good("healthy") : paint.bad("degraded");
   const lines = [
@@ -35,7 +28,7 @@ export function renderStatus(status: DirectorStatus, nowMs: number, paint: Paint
   return `${lines.join("\n")}\n`;
 }
 
-function instanceRows(instance: InstanceStatus, age: (iso: string) => string, paint: Paint): string[][] {
+function instanceRows(instance: InstanceStatus, age: (iso: string) => string, paint: WordPaint): string[][] {
   const { name, phase, since, reason, priority, heard } = instance;
   const colour = phase === "fault" ? paint.bad : phase === "master" ? paint.good : paint.dim;
   const peer =
@@ -47,7 +40,7 @@ function instanceRows(instance: InstanceStatus, age: (iso: string) => string, pa
   ];
 }
 
-function serviceLines(service: ServiceStatus, age: (iso: string) => string, paint: Paint): string[] {
+function serviceLines(service: ServiceStatus, age: (iso: string) => string, paint: WordPaint): string[] {
   const serving = service.servers.filter(({ present, weight }) => present && weight > 0).length;
   const total = service.servers.length;
   const count =
@@ -56,7 +49,7 @@ function serviceLines(service: ServiceStatus, age: (iso: string) => string, pain
   return [head, ...table(service.servers.map((server) => serverRow(server, age, paint)))];
 }
 
-function serverRow(server: ServerStatus, age: (iso: string) => string, paint: Paint): string[] {
+function serverRow(server: ServerStatus, age: (iso: string) => string, paint: WordPaint): string[] {
   const colour = server.verdict === "up" ? paint.good : server.verdict === "down" ? paint.bad : paint.dim;
   const weight = server.present ? `weight ${server.weight}` : "not in table";
   return [`  ${server.server}`, colour(server.verdict), `for ${age(server.since)}`, weight, paint.dim(explain(server))];

@@ -13,6 +13,14 @@ export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
+/** Paints words; identity where the output is no terminal. */
+export interface WordPaint {
+  good(text: string): string;
+  bad(text: string): string;
+  dim(text: string): string;
+  strong(text: string): string;
+}
+
 const ESCAPE = "\u001b[";
 const RESET = `${ESCAPE}0m`;
 
@@ -39,4 +47,11 @@ export function paint(lines: readonly (readonly Piece[])[], inColour: boolean): 
 function paintPiece({ role, text }: Piece, inColour: boolean): string {
   const colour = inColour ? COLOURS[role] : undefined;
   return colour === undefined || text === "" ? text : `${ESCAPE}${colour}m${text}${RESET}`;
+}
+
+/** Words painted by meaning; as they are where colour is not wanted. */
+export function paintsFor({ out, env }: Terminal): WordPaint {
+  const inColour = wantsColour(out, env);
+  const painter = (colour: string) => (text: string) => (inColour ? `${ESCAPE}${colour}m${text}${RESET}` : text);
+  return { good: painter("32"), bad: painter("1;31"), dim: painter("2"), strong: painter("1") };
 }

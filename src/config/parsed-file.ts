@@ -80,7 +80,6 @@ export class ParsedFile {
 
 /** YAML forbids control characters, and a lone carriage return would make lines that nobody counts. */
 function controlCharacter(text: string): { tree: null; findings: readonly PlacedFinding[] } | null {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is the purpose
   const match = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\ufeff]|\r(?!\n)/.exec(text);
   if (match === null) return null;
   const code = (match[0].codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { type Paint, renderStatus } from "../../src/cli/status-view.ts";
+import { renderStatus } from "../../src/cli/status-view.ts";
+import type { WordPaint } from "../../src/cli/terminal.ts";
 import type { DirectorStatus } from "../../src/control/status.ts";
 
-const plain: Paint = { good: String, bad: String, dim: String, strong: String };
-const painted: Paint = {
+const plain: WordPaint = { good: String, bad: String, dim: String, strong: String };
+const painted: WordPaint = {
   good: (text) => `\u001b[32m${text}\u001b[0m`,
   bad: (text) => `\u001b[31m${text}\u001b[0m`,
   dim: (text) => `\u001b[2m${text}\u001b[0m`,

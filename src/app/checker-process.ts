@@ -1,0 +1,80 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { DirectorError, messageOf } from "../base/director-error.ts";
+import { err, ok, orThrow } from "../base/result.ts";
+import { createCheckerFactory } from "../checks/checker-factory.ts";
+import { ChildChannel } from "../ipc/child-channel.ts";
+import { RelayLogger } from "../log/relay.ts";
+import type { Logger } from "../ports/logger.ts";
+import { writeFileAtomically } from "../sys/atomic-file.ts";
+import { systemClock, TimeoutAlarms } from "../sys/clock.ts";
+import { NETLINK_GENERIC } from "../sys/constants.ts";
+import { KernelNetlinkSocket } from "../sys/netlink-socket.ts";
+import { SystemProcessRunner } from "../sys/process-runner.ts";
+import { openTcpConnector } from "../sys/tcp-connector.ts";
+import { Checker } from "./checker.ts";
+import { ignoreTerminalSignals } from "./child-signals.ts";
+import { IpvsOwnership, type OwnershipStore } from "./ipvs-ownership.ts";
+import { IpvsTableKeeper } from "./ipvs-table.ts";
+import type { CheckerProcessConfig, CheckerState } from "./messages.ts";
+import { applySysctls } from "./sysctl-needs.ts";
+
+/** Which services in the kernel are ours, for the next start. */
+const OWNERSHIP_FILE = "ipvs-services.json";
+const BOOT_ID_FILE = "/proc/sys/kernel/random/boot_id";
+
+/** The `checker` child: every check, and the only writer of the IPVS table. */
+export function runCheckerProcess(): void {
+  ignoreTerminalSignals();
+  const channel = new ChildChannel<CheckerProcessConfig, CheckerState>();
+  const logger = new RelayLogger(channel.outbox);
+  const connector = openTcpConnector();
+  const runner = new SystemProcessRunner();
+  const checker = new Checker({
+    clock: systemClock,
+    alarms: new TimeoutAlarms(),
+    logger,
+    random: Math.random,
+    createFactory: () => createCheckerFactory({ connector, runner }),
+    openTable: (stateDir) => openTable(stateDir, logger),
+    applySysctls,
+    publish: (key, state) => channel.outbox.state(key, state),
+  });
+  channel.listen({
+    configure: (config) => checker.configure(config),
+    command: (name) => {
+      if (name !== "reconcile")
+        throw new DirectorError("CONTROL_REFUSED", `the checker process has no command ${name}`);
+      return checker.reconcile();
+    },
+    stop: () => {
+      checker.stop();
+      void channel.outbox.drained().then(() => process.exit(0));
+    },
+    // The kernel goes on forwarding by the table as it is; the next checker takes over from there.
+    orphaned: () => process.exit(0),
+  });
+  channel.outbox.ready();
+}
+
+/** @throws DirectorError when the kernel has no IPVS, or the privilege is missing */
+function openTable(stateDir: string, logger: Logger): IpvsTableKeeper {
+  const socket = orThrow(KernelNetlinkSocket.open(NETLINK_GENERIC, "IPVS netlink socket"));
+  const bootId = readFileSync(BOOT_ID_FILE, "utf8").trim();
+  const ownership = IpvsOwnership.load({ bootId }, { store: ownershipStore(join(stateDir, OWNERSHIP_FILE)), logger });
+  return orThrow(IpvsTableKeeper.open({ socket, ownership }));
+}
+
+function ownershipStore(path: string): OwnershipStore {
+  return {
+    load: () => {
+      try {
+        return ok(readFileSync(path, "utf8"));
+      } catch (thrown) {
+        if (thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT") return ok(null);
+        return err(new DirectorError("FILE_UNREADABLE", `cannot read ${path}: ${messageOf(thrown)}`, { path }, thrown));
+      }
+    },
+    save: (text) => writeFileAtomically(path, text),
+  };
+}

@@ -1,0 +1,247 @@
+import { type DirectorError, messageOf } from "../base/director-error.ts";
+import { formatDurationUs } from "../base/duration.ts";
+import type { CheckerFactory } from "../checks/checker-factory.ts";
+import type { ServiceConfig } from "../config/model.ts";
+import type { ServerStatus } from "../control/status.ts";
+import type { Decision } from "../health/weights.ts";
+import { describeChange } from "../ipvs/changes.ts";
+import { decisionKey, desiredTable } from "../ipvs/desired.ts";
+import type { IpvsTable } from "../ipvs/model.ts";
+import type { Alarm, AlarmFactory, Clock } from "../ports/clock.ts";
+import type { LogEntry, Logger } from "../ports/logger.ts";
+import { CheckRunner, type CheckRunnerEvent, type ServerSnapshot } from "./check-runner.ts";
+import { servingServers } from "./checker-adoption.ts";
+import type { IpvsReport, IpvsTableKeeper } from "./ipvs-table.ts";
+import { type CheckerProcessConfig, type CheckerReply, type CheckerState, serverKey } from "./messages.ts";
+
+/** After a change the table is read back this much later, once for all changes until then. */
+const READ_BACK_US = 1_000_000;
+/** Servers whose last attempts are told per second, in turn: what `status` shows of ten thousand is seconds old at most. */
+const REFRESH_US = 1_000_000;
+const REFRESHED_AT_ONCE = 500;
+
+export interface CheckerCollaborators {
+  readonly clock: Clock;
+  readonly alarms: AlarmFactory;
+  readonly logger: Logger;
+  readonly random: () => number;
+  readonly createFactory: () => CheckerFactory;
+  /** Opens the kernel's table, when there is a first service. @throws DirectorError when the kernel has no IPVS */
+  openTable(stateDir: string): IpvsTableKeeper;
+  /** Looks at the sysctls that the services need; returns one sentence per problem. */
+  applySysctls(services: readonly ServiceConfig[], manage: boolean): readonly LogEntry[];
+  publish(key: string, state: CheckerState | null): void;
+}
+
+/** Runs the checks and keeps the kernel's table equal to what they say. The only writer of that table. */
+export class Checker {
+  readonly #with: CheckerCollaborators;
+  readonly #runner: CheckRunner;
+  readonly #readBack: Alarm;
+  readonly #refresh: Alarm;
+  #config: CheckerProcessConfig | null = null;
+  #table: IpvsTableKeeper | null = null;
+  /** The servers' decisions, by decisionKey; bounded by the configuration. */
+  readonly #decisions = new Map<string, Decision>();
+  /** Servers to tell about when the turn ends, by decisionKey; bounded by the configuration. */
+  readonly #dirty = new Set<string>();
+  #isApplyScheduled = false;
+  #refreshFrom = 0;
+
+  constructor(collaborators: CheckerCollaborators) {
+    this.#with = collaborators;
+    const { clock, alarms, random, createFactory } = collaborators;
+    this.#runner = new CheckRunner({ clock, alarms, random, createFactory, onEvent: (event) => this.#onEvent(event) });
+    this.#readBack = alarms.create(() => this.#verify());
+    this.#refresh = alarms.create(() => this.#publishSome());
+  }
+
+  /**
+   * Takes a configuration: checks that did not change go on, the table is made equal to what is known and read back.
+   * @throws DirectorError when the kernel has no IPVS or does not let us
+   */
+  configure(config: CheckerProcessConfig): CheckerReply {
+    if (this.#table === null && config.services.length > 0) this.#table = this.#with.openTable(config.stateDir);
+    for (const entry of this.#with.applySysctls(config.services, config.ipvs.manageSysctls))
+      this.#with.logger.log(entry);
+    const isFirst = this.#config === null;
+    this.#config = config;
+    const serving = isFirst ? this.#servingNow(config.services) : new Set<string>();
+    this.#runner.reconfigure(
+      { services: config.services, maxConcurrentScripts: config.scripts.maxConcurrent },
+      (service, server) => serving.has(decisionKey(service.name, server)),
+    );
+    const changes = this.#table === null ? [] : this.#report(this.#table.reconcile(this.#desired()));
+    this.#refresh.arm(this.#with.clock.nowUs());
+    return { changes };
+  }
+
+  /** Reads the kernel's table and repairs what differs. */
+  reconcile(): CheckerReply {
+    return { changes: this.#table === null ? [] : this.#report(this.#table.reconcile(this.#desired())) };
+  }
+
+  /** Ends: no more checks, and holdfast's own services leave the kernel unless they are to be kept. */
+  stop(): void {
+    this.#runner.stop();
+    this.#readBack.disarm();
+    this.#refresh.disarm();
+    if (this.#table === null) return;
+    if (this.#config?.ipvs.onStop === "keep")
+      this.#say("notice", "stopped; the IPVS services stay in the kernel (ipvs.onStop: keep)");
+    else this.#report(this.#table.removeOwned());
+    this.#table.close();
+  }
+
+  #desired(): IpvsTable {
+    return desiredTable(this.#config?.services ?? [], this.#decisions);
+  }
+
+  /** The servers that the kernel sends connections to now: clients depend on them, so they start as up. */
+  #servingNow(services: readonly ServiceConfig[]): ReadonlySet<string> {
+    const read = this.#table?.read();
+    if (read === undefined) return new Set();
+    if (read.ok) return servingServers(services, read.value.services);
+    this.#say("warning", `the kernel's table could not be read at start: ${read.error.message}`);
+    return new Set();
+  }
+
+  #onEvent(event: CheckRunnerEvent): void {
+    const where = `service ${event.service}: server ${event.server}`;
+    if (event.type === "notRun") {
+      this.#say("warning", `${where}: check ${event.check} was not run: ${event.detail}`);
+      return;
+    }
+    if (event.type === "check") {
+      const held =
+        event.from === "unknown"
+          ? ""
+          : ` (was ${event.from} for ${formatDurationUs(Math.round(event.afterUs / 100_000) * 100_000)})`;
+      this.#say("info", `${where}: check ${event.check} ${event.from} -> ${event.to}: ${event.reason}${held}`);
+      return;
+    }
+    this.#onDecision(event, where);
+  }
+
+  #onDecision(
+    { service, server, from, to }: Extract<CheckRunnerEvent, { readonly type: "server" }>,
+    where: string,
+  ): void {
+    const key = `${service} ${server}`;
+    if (to === null) {
+      this.#decisions.delete(key);
+      this.#with.publish(serverKey(service, server), null);
+    } else {
+      this.#decisions.set(key, to);
+      this.#dirty.add(key);
+      if (from !== null || to.verdict !== "unknown") {
+        this.#say(
+          to.verdict === "down" ? "warning" : "notice",
+          `${where}: ${stateText(from)} -> ${stateText(to)}: ${to.why}`,
+        );
+      }
+    }
+    this.#scheduleApply();
+  }
+
+  /** All verdicts of one turn of the event loop become one change of the table. */
+  #scheduleApply(): void {
+    if (this.#isApplyScheduled) return;
+    this.#isApplyScheduled = true;
+    setImmediate(() => {
+      this.#isApplyScheduled = false;
+      this.#publishDirty();
+      if (this.#table === null) return;
+      const report = this.#table.applyDesired(this.#desired());
+      this.#report(report);
+      if (report.changes.length > 0 && !report.readBack) this.#readBack.arm(this.#with.clock.nowUs() + READ_BACK_US);
+    });
+  }
+
+  /** Reads back what verdicts changed: the table must be what we think it is. */
+  #verify(): void {
+    if (this.#table === null) return;
+    const report = this.#table.reconcile(this.#desired());
+    for (const change of report.changes) this.#say("warning", `repaired after reading back: ${describeChange(change)}`);
+    this.#report({ ...report, changes: [] });
+  }
+
+  /** Logs what a change of the table came to. @returns one line per change */
+  #report(report: IpvsReport): readonly string[] {
+    const lines = report.changes.map(describeChange);
+    for (const line of lines) this.#say("info", `ipvs: ${line}`);
+    for (const key of report.adopted)
+      this.#say(
+        "notice",
+        `ipvs: service ${key} was in the kernel already; it is configured here, so holdfast keeps it from now on`,
+      );
+    for (const failure of report.failures) this.#say("error", `ipvs: ${failure.reason}`);
+    if (report.error !== null) this.#sayError("the kernel's table could not be made as wanted", report.error);
+    else if (report.remaining.length > 0)
+      this.#say("error", `ipvs: ${report.remaining.length} differences remain after reading back; trying again`);
+    if (report.error !== null || report.remaining.length > 0)
+      this.#readBack.arm(this.#with.clock.nowUs() + READ_BACK_US);
+    return lines;
+  }
+
+  #publishDirty(): void {
+    if (this.#dirty.size === 0) return;
+    for (const snapshot of this.#runner.snapshot()) {
+      const key = `${snapshot.service} ${snapshot.server}`;
+      if (this.#dirty.has(key)) this.#publish(snapshot);
+    }
+    this.#dirty.clear();
+  }
+
+  /** Tells about some servers in turn, so that attempts and latencies in `status` are recent at a bounded price. */
+  #publishSome(): void {
+    const all = this.#runner.snapshot();
+    for (let i = 0; i < Math.min(REFRESHED_AT_ONCE, all.length); i += 1) {
+      const snapshot = all[(this.#refreshFrom + i) % all.length];
+      if (snapshot !== undefined) this.#publish(snapshot);
+    }
+    this.#refreshFrom = all.length === 0 ? 0 : (this.#refreshFrom + REFRESHED_AT_ONCE) % all.length;
+    this.#refresh.arm(this.#with.clock.nowUs() + REFRESH_US);
+  }
+
+  #publish(snapshot: ServerSnapshot): void {
+    this.#with.publish(serverKey(snapshot.service, snapshot.server), statusOf(snapshot, this.#with.clock));
+  }
+
+  #sayError(what: string, error: DirectorError): void {
+    this.#say("error", `ipvs: ${what}: ${messageOf(error)}. ${error.remedy}`);
+  }
+
+  #say(level: LogEntry["level"], message: string): void {
+    this.#with.logger.log({ level, source: "checker", message });
+  }
+}
+
+function stateText(decision: Decision | null): string {
+  if (decision === null) return "new";
+  if (decision.verdict === "unknown") return "unknown";
+  return decision.present
+    ? `${decision.verdict} (weight ${decision.weight})`
+    : `${decision.verdict} (not in the table)`;
+}
+
+function statusOf(snapshot: ServerSnapshot, clock: Clock): ServerStatus {
+  const iso = (atUs: number) => new Date(clock.wallMs() - (clock.nowUs() - atUs) / 1000).toISOString();
+  const { decision } = snapshot;
+  return {
+    server: snapshot.server,
+    verdict: decision.verdict,
+    since: iso(snapshot.sinceUs),
+    present: decision.present,
+    weight: decision.weight,
+    why: decision.why,
+    checks: snapshot.checks.map(({ name, verdict, sinceUs, last, latencyUs, attempts }) => ({
+      name,
+      verdict,
+      since: iso(sinceUs),
+      last,
+      latencyUs,
+      attempts,
+    })),
+  };
+}

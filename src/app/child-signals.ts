@@ -1,0 +1,7 @@
+/**
+ * Ctrl-C in a terminal and a careless `kill` reach every process of the group; only the supervisor decides what ends when.
+ * A child ends by its "stop" message, or when the supervisor is gone.
+ */
+export function ignoreTerminalSignals(): void {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined);
+}

@@ -1,0 +1,97 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { DirectorError, messageOf } from "../base/director-error.ts";
+import { EXIT, type ExitCode } from "../base/exit-codes.ts";
+import { err, ok, type Result } from "../base/result.ts";
+import { diffModels } from "../config/diff.ts";
+import type { FileAccess } from "../config/file-access.ts";
+import { loadConfigFiles } from "../config/load-files.ts";
+import { countProblems, renderProblem } from "../config/render.ts";
+import { groupIdOf } from "../sys/groups.ts";
+import { openServiceManager } from "../sys/sd-notify.ts";
+import { describeChanges } from "./describe-changes.ts";
+import { type LoadedConfig, Supervisor } from "./supervisor.ts";
+
+/** Group whose members may use the control socket. */
+const CONTROL_GROUP = "holdfast";
+/** Name of the control socket in the run directory. */
+export const CONTROL_SOCKET = "control.sock";
+
+export interface DaemonOptions {
+  readonly file: string;
+  readonly runDir: string;
+  readonly stateDir: string;
+  /** Name of this node where the configuration names none. */
+  readonly nodeName: string;
+  readonly version: string;
+  /** The program that children run. */
+  readonly program: string;
+  /** Whether a person looks at stdout. */
+  readonly isTerminal: boolean;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+export interface DaemonCollaborators {
+  readonly files: FileAccess;
+  /** Prints problems that end the start. */
+  complain(text: string): void;
+}
+
+/** `holdfast run`: the daemon in the foreground. Returns the exit code when it was stopped or could not start. */
+export async function runDaemon(options: DaemonOptions, collaborators: DaemonCollaborators): Promise<ExitCode> {
+  const load = (isReload: boolean) => loadText(options, collaborators.files, isReload);
+  const loaded = load(false);
+  if (!loaded.ok) {
+    collaborators.complain(loaded.error);
+    return EXIT.BAD_CONFIG;
+  }
+  for (const [dir, mode] of [
+    [options.runDir, 0o755],
+    [options.stateDir, 0o750],
+  ] as const) {
+    makeFolder(dir, mode);
+  }
+  const manager = openServiceManager(options.env.NOTIFY_SOCKET);
+  const notify = manager.ok ? (...lines: readonly string[]) => void manager.value.notify(...lines) : () => undefined;
+  const supervisor = new Supervisor(
+    {
+      file: options.file,
+      controlSocket: join(options.runDir, CONTROL_SOCKET),
+      controlGroupId: groupIdOf(CONTROL_GROUP),
+      stateDir: options.stateDir,
+      program: options.program,
+      version: options.version,
+      syslogPrefix: !options.isTerminal && options.env.JOURNAL_STREAM !== undefined,
+    },
+    loaded.value,
+    { load: () => load(true), diff: (before, after) => describeChanges(diffModels(before, after)), notify },
+  );
+  return supervisor.run();
+}
+
+/** @throws DirectorError FILE_UNWRITABLE */
+function makeFolder(dir: string, mode: number): void {
+  try {
+    mkdirSync(dir, { recursive: true, mode });
+  } catch (thrown) {
+    throw new DirectorError("FILE_UNWRITABLE", `cannot make the folder ${dir}: ${messageOf(thrown)}`, { dir }, thrown);
+  }
+}
+
+/**
+ * Reads and validates the file. Problems with the files that checks name refuse a reload, while a start reports them and
+ * serves: those checks fail and say so, which is better than a director that does not come up at night.
+ */
+function loadText(options: DaemonOptions, files: FileAccess, isReload: boolean): Result<LoadedConfig, string> {
+  const loaded = loadConfigFiles(options.file, { nodeName: options.nodeName }, files);
+  const problems = loaded.ok ? loaded.value.fileProblems : loaded.error;
+  const isRefused = !loaded.ok || (isReload && problems.some(({ severity }) => severity === "error"));
+  if (isRefused) {
+    const text = problems.map((problem) => `${renderProblem(problem)}\n\n`).join("");
+    return err(`${text}${options.file}: ${countProblems(problems)}\n`);
+  }
+  const warnings = [...loaded.value.warnings, ...problems].map(
+    ({ location, message }) => `${location.file}:${location.line}:${location.column}: ${message}`,
+  );
+  return ok({ config: loaded.value.config, warnings });
+}

@@ -1,0 +1,35 @@
+import type { InstanceConfig, IpvsConfig, ScriptsConfig, ServiceConfig } from "../config/model.ts";
+import type { InstanceStatus, ServerStatus } from "../control/status.ts";
+
+/** What the vrrp child is told. */
+export interface VrrpProcessConfig {
+  readonly instances: readonly InstanceConfig[];
+}
+
+/** What the checker child is told. */
+export interface CheckerProcessConfig {
+  readonly services: readonly ServiceConfig[];
+  readonly ipvs: IpvsConfig;
+  readonly scripts: ScriptsConfig;
+  /** Folder for what must survive a restart. */
+  readonly stateDir: string;
+}
+
+/** State of one instance, by `instanceKey`. */
+export type VrrpState = InstanceStatus;
+/** State of one server in one service, by `serverKey`. */
+export type CheckerState = ServerStatus;
+
+export function instanceKey(instance: string): string {
+  return `instance/${instance}`;
+}
+
+/** @param server `10.0.0.11:80` */
+export function serverKey(service: string, server: string): string {
+  return `server/${service}/${server}`;
+}
+
+/** What the checker child did with a configuration or an audit: one line for each change to the kernel's table. */
+export interface CheckerReply {
+  readonly changes: readonly string[];
+}

@@ -1,0 +1,79 @@
+import { formatEndpoint, formatListenEndpoint } from "../base/endpoint.ts";
+import type { DirectorConfig, ServiceConfig } from "../config/model.ts";
+import type { InstanceStatus, ServerStatus, ServiceStatus } from "../control/status.ts";
+import type { StateEntry } from "../ipc/messages.ts";
+import { type CheckerState, instanceKey, serverKey, type VrrpState } from "./messages.ts";
+
+/** What the children last said about each object; `status` is answered from here and never waits for a child. */
+export class StatusBoard {
+  /** Bounded by the configured objects: children remove what is gone. */
+  readonly #instances = new Map<string, InstanceStatus>();
+  readonly #servers = new Map<string, ServerStatus>();
+
+  updateInstances(entries: readonly StateEntry<VrrpState>[]): void {
+    update(this.#instances, entries);
+  }
+
+  updateServers(entries: readonly StateEntry<CheckerState>[]): void {
+    update(this.#servers, entries);
+  }
+
+  /** The vrrp process is gone: nothing it said holds any more. */
+  forgetInstances(): void {
+    this.#instances.clear();
+  }
+
+  instances(config: DirectorConfig): readonly InstanceStatus[] {
+    return config.instances
+      .map(({ name }) => this.#instances.get(instanceKey(name)))
+      .filter((status) => status !== undefined);
+  }
+
+  services(config: DirectorConfig): readonly ServiceStatus[] {
+    return config.services.map((service) => ({
+      name: service.name,
+      listen: service.listen.map(formatListenEndpoint),
+      scheduler: service.scheduler,
+      forward: service.forward,
+      servers: this.#serversOf(service),
+    }));
+  }
+
+  #serversOf(service: ServiceConfig): readonly ServerStatus[] {
+    return service.servers
+      .map((server) => this.#servers.get(serverKey(service.name, formatEndpoint(server))))
+      .filter((status) => status !== undefined);
+  }
+}
+
+function update<Value>(board: Map<string, Value>, entries: readonly StateEntry<Value>[]): void {
+  for (const [key, value] of entries) {
+    if (value === null) board.delete(key);
+    else board.set(key, value);
+  }
+}
+
+/** One sentence for each thing that is not as it should be. */
+export function problemsOf(
+  instances: readonly InstanceStatus[],
+  services: readonly ServiceStatus[],
+  configured: DirectorConfig,
+): readonly string[] {
+  const problems: string[] = [];
+  for (const { name } of configured.instances) {
+    const status = instances.find((instance) => instance.name === name);
+    if (status === undefined) problems.push(`instance ${name}: its process is not running yet`);
+    else if (status.phase === "fault") problems.push(`instance ${name}: ${status.reason}`);
+  }
+  for (const service of services) {
+    const up = service.servers.filter((server) => server.present && server.weight > 0).length;
+    const expected = configured.services.find(({ name }) => name === service.name)?.servers.length ?? 0;
+    if (expected > 0 && up === 0) problems.push(`service ${service.name}: no server can serve`);
+    else if (service.servers.some((server) => server.verdict === "down")) {
+      const down = service.servers.filter((server) => server.verdict === "down").map((server) => server.server);
+      const named = down.slice(0, 5).join(", ") + (down.length > 5 ? " …" : "");
+      problems.push(`service ${service.name}: ${down.length} of ${expected} servers down (${named})`);
+    }
+  }
+  return problems;
+}

@@ -1,0 +1,258 @@
+import { DirectorError, messageOf } from "../base/director-error.ts";
+import { EXIT, type ExitCode } from "../base/exit-codes.ts";
+import { err, ok, type Result } from "../base/result.ts";
+import type { DirectorConfig, ScheduleAction } from "../config/model.ts";
+import { ControlServer } from "../control/server.ts";
+import { type ControlError, type DirectorStatus, type ReloadReport, STATUS_VERSION } from "../control/status.ts";
+import type { ReplyOutcome } from "../ipc/messages.ts";
+import { WinstonLogger, type WinstonLoggerOptions } from "../log/winston-logger.ts";
+import type { LogEntry } from "../ports/logger.ts";
+import { ChildKeeper } from "./child-keeper.ts";
+import type { CheckerProcessConfig, CheckerReply, CheckerState, VrrpProcessConfig, VrrpState } from "./messages.ts";
+import { Schedule } from "./schedule.ts";
+import { problemsOf, StatusBoard } from "./status-board.ts";
+
+/** How long a child may take to apply a configuration: loading ten thousand servers on a slow machine is the longest. */
+const REPLY_TIMEOUT_MS = 60_000;
+
+/** A child that does not stop by then is killed. Removing ten thousand servers on a slow machine is the longest. */
+const STOP_DEADLINE_MS = 10_000;
+
+/** A configuration as loaded, or the problems as text ready to print. */
+export interface LoadedConfig {
+  readonly config: DirectorConfig;
+  /** Located warnings, ready to print. */
+  readonly warnings: readonly string[];
+}
+
+export interface SupervisorOptions {
+  readonly file: string;
+  readonly controlSocket: string;
+  readonly controlGroupId: number | null;
+  readonly stateDir: string;
+  /** The program that the children run, with a role argument. */
+  readonly program: string;
+  readonly version: string;
+  /** Put syslog priorities in front of lines: when journald reads them. */
+  readonly syslogPrefix: boolean;
+}
+
+export interface SupervisorCollaborators {
+  /** Reads and validates the configuration file anew; problems come as one text. */
+  load(): Result<LoadedConfig, string>;
+  /** What a reload changes, one line each. */
+  diff(before: DirectorConfig, after: DirectorConfig): readonly string[];
+  /** Tells the service manager (sd_notify); a no-op without one. */
+  notify(...lines: readonly string[]): void;
+}
+
+/** Reads the configuration, keeps the children running, serves the control API. Holds no protocol state. */
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #collaborators: SupervisorCollaborators;
+  readonly #logger: WinstonLogger;
+  readonly #board = new StatusBoard();
+  readonly #schedule: Schedule;
+  readonly #vrrp: ChildKeeper<VrrpProcessConfig, VrrpState>;
+  readonly #checker: ChildKeeper<CheckerProcessConfig, CheckerState>;
+  readonly #startedAt = new Date();
+  #config: DirectorConfig;
+  #loadedAt = new Date();
+  #control: ControlServer | null = null;
+  #reloading: Promise<Result<ReloadReport, ControlError>> | null = null;
+  #configured = new Set<string>();
+  #finish: (code: ExitCode) => void = () => undefined;
+  #stopping = false;
+
+  constructor(options: SupervisorOptions, loaded: LoadedConfig, collaborators: SupervisorCollaborators) {
+    this.#options = options;
+    this.#collaborators = collaborators;
+    this.#config = loaded.config;
+    this.#logger = new WinstonLogger(this.#loggerOptions());
+    this.#schedule = new Schedule((name, action) => this.#scheduled(name, action));
+    const common = { program: options.program, replyTimeoutMs: REPLY_TIMEOUT_MS, stopDeadlineMs: STOP_DEADLINE_MS };
+    this.#vrrp = new ChildKeeper(
+      { ...common, name: "vrrp", args: ["internal", "vrrp"] },
+      this.#vrrpConfig(),
+      {
+        onState: (entries) => this.#board.updateInstances(entries),
+        onConfigured: (outcome, restarts) => this.#childConfigured("vrrp", outcome, restarts),
+        onGone: () => this.#board.forgetInstances(),
+      },
+      this.#logger,
+    );
+    this.#checker = new ChildKeeper(
+      { ...common, name: "checker", args: ["internal", "checker"] },
+      this.#checkerConfig(),
+      {
+        onState: (entries) => this.#board.updateServers(entries),
+        onConfigured: (outcome, restarts) => this.#childConfigured("checker", outcome, restarts),
+        // The kernel goes on forwarding by the last table; what was known about the servers still describes it.
+        onGone: () => undefined,
+      },
+      this.#logger,
+    );
+    for (const warning of loaded.warnings) this.#say("warning", warning);
+  }
+
+  /** Runs until stopped; resolves with the exit code. */
+  async run(): Promise<ExitCode> {
+    const finished = new Promise<ExitCode>((resolve) => {
+      this.#finish = resolve;
+    });
+    try {
+      this.#control = await ControlServer.listen(
+        { path: this.#options.controlSocket, groupId: this.#options.controlGroupId },
+        { status: () => this.status(), reload: () => this.reload() },
+      );
+    } catch (thrown) {
+      this.#sayError(thrown);
+      return thrown instanceof DirectorError && thrown.code === "DAEMON_RUNNING" ? EXIT.FAILED : EXIT.NO_PRIVILEGE;
+    }
+    const { instances, services, node } = this.#config;
+    this.#say(
+      "notice",
+      `holdfast ${this.#options.version} starts on ${node}: ${count(instances, "instance")}, ${count(services, "service")} from ${this.#options.file}`,
+    );
+    this.#checker.start();
+    this.#vrrp.start();
+    this.#schedule.configure(this.#config.schedules);
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void this.#stop(EXIT.OK, signal));
+    process.on("SIGHUP", () => void this.reload());
+    return finished;
+  }
+
+  status(): DirectorStatus {
+    const instances = this.#board.instances(this.#config);
+    const services = this.#board.services(this.#config);
+    const processes = [this.#vrrp.status(), this.#checker.status()];
+    const problems = [
+      ...problemsOf(instances, services, this.#config),
+      ...processes
+        .filter(({ state }) => state !== "running")
+        .map(({ name, state }) => `the ${name} process is ${state}`),
+    ];
+    return {
+      version: STATUS_VERSION,
+      node: this.#config.node,
+      program: this.#options.version,
+      pid: process.pid,
+      startedAt: this.#startedAt.toISOString(),
+      config: { file: this.#options.file, loadedAt: this.#loadedAt.toISOString() },
+      health: problems.length === 0 ? "healthy" : "degraded",
+      problems,
+      processes,
+      instances,
+      services,
+    };
+  }
+
+  /** Validates the file, then applies it; a broken one changes nothing. One reload at a time: a second asker gets the first's answer. */
+  reload(): Promise<Result<ReloadReport, ControlError>> {
+    this.#reloading ??= this.#reload().finally(() => {
+      this.#reloading = null;
+    });
+    return this.#reloading;
+  }
+
+  async #reload(): Promise<Result<ReloadReport, ControlError>> {
+    this.#collaborators.notify("RELOADING=1");
+    const loaded = this.#collaborators.load();
+    if (!loaded.ok) {
+      this.#say(
+        "error",
+        `reload refused, nothing changed: ${loaded.error.split("\n", 1)[0] ?? ""} (holdfast check ${this.#options.file} shows all)`,
+      );
+      this.#collaborators.notify("READY=1");
+      return err({
+        code: "CONFIG_INVALID",
+        message: "the configuration has errors; nothing was changed",
+        details: loaded.error,
+      });
+    }
+    const { config, warnings } = loaded.value;
+    const changes = this.#collaborators.diff(this.#config, config);
+    this.#config = config;
+    this.#loadedAt = new Date();
+    this.#logger.reconfigure(this.#loggerOptions());
+    this.#schedule.configure(config.schedules);
+    for (const warning of warnings) this.#say("warning", warning);
+    const outcomes = await Promise.all([
+      this.#checker.configure(this.#checkerConfig()),
+      this.#vrrp.configure(this.#vrrpConfig()),
+    ]);
+    this.#collaborators.notify("READY=1");
+    const failed = outcomes.find((outcome) => !outcome.ok);
+    if (failed !== undefined && !failed.ok) {
+      this.#say("error", `reload: ${failed.message}`);
+      return err({ code: failed.code, message: failed.message });
+    }
+    const kernel = outcomes[0].ok ? (outcomes[0].value as CheckerReply).changes : [];
+    this.#say(
+      "notice",
+      changes.length === 0 ? "reloaded: the configuration is unchanged" : `reloaded: ${changes.join("; ")}`,
+    );
+    return ok({ changes: [...changes, ...kernel], warnings });
+  }
+
+  #childConfigured(name: "vrrp" | "checker", outcome: ReplyOutcome, restarts: number): void {
+    if (!outcome.ok) {
+      this.#say("error", `the ${name} process cannot work: ${outcome.message}`);
+      // What is missing at the first start is missing for good: say so with the exit code instead of trying for ever.
+      if (restarts === 0) void this.#stop(EXIT.NO_PRIVILEGE, outcome.code);
+      return;
+    }
+    this.#configured.add(name);
+    if (restarts > 0) this.#say("notice", `the ${name} process runs again`);
+    if (this.#configured.size === 2)
+      this.#collaborators.notify(
+        `READY=1\nSTATUS=${this.#config.instances.length} instances, ${this.#config.services.length} services`,
+      );
+  }
+
+  /** The address moves away first; then nobody needs the table any more. */
+  async #stop(code: ExitCode, why: string): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    this.#collaborators.notify("STOPPING=1");
+    this.#say("notice", `stopping (${why})`);
+    this.#schedule.stop();
+    await this.#vrrp.stop();
+    await this.#checker.stop();
+    await this.#control?.close();
+    this.#say("notice", "stopped");
+    this.#finish(code);
+  }
+
+  #scheduled(name: string, action: ScheduleAction): void {
+    this.#say("notice", `schedule ${name}: ${action.type}`);
+    const work = action.type === "reload" ? this.reload() : this.#checker.command("reconcile", null);
+    work.catch((thrown: unknown) => this.#say("error", `schedule ${name}: ${messageOf(thrown)}`));
+  }
+
+  #vrrpConfig(): VrrpProcessConfig {
+    return { instances: this.#config.instances };
+  }
+
+  #checkerConfig(): CheckerProcessConfig {
+    const { services, ipvs, scripts } = this.#config;
+    return { services, ipvs, scripts, stateDir: this.#options.stateDir };
+  }
+
+  #loggerOptions(): WinstonLoggerOptions {
+    return { ...this.#config.log, node: this.#config.node, syslogPrefix: this.#options.syslogPrefix };
+  }
+
+  #say(level: LogEntry["level"], message: string): void {
+    this.#logger.log({ level, source: "supervisor", message });
+  }
+
+  #sayError(thrown: unknown): void {
+    const remedy = thrown instanceof DirectorError ? ` ${thrown.remedy}` : "";
+    this.#say("error", `${messageOf(thrown)}.${remedy}`);
+  }
+}
+
+function count(list: readonly unknown[], noun: string): string {
+  return `${list.length} ${noun}${list.length === 1 ? "" : "s"}`;
+}

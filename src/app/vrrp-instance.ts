@@ -1,0 +1,308 @@
+import { unreachable } from "../base/assert.ts";
+import { type Cidr, formatCidr, type IpText } from "../base/ip.ts";
+import type { InstanceConfig } from "../config/model.ts";
+import type { InstanceStatus } from "../control/status.ts";
+import type { Alarm, AlarmFactory, Clock } from "../ports/clock.ts";
+import type { LogEntry, Logger } from "../ports/logger.ts";
+import type { ReceivedPacket } from "../ports/packet-socket.ts";
+import { acceptPacket, REJECT_REASONS, type RejectReason } from "../vrrp/accept.ts";
+import { type DecodedAdvert, encodeAdvert, VRRP_GROUP_IPV4 } from "../vrrp/advert.ts";
+import { initialState, nextDeadlineUs, step } from "../vrrp/instance.ts";
+import type { InstanceAction, InstanceEvent, InstanceState, InterfaceFault } from "../vrrp/instance-model.ts";
+import { csToUs, usToCs } from "../vrrp/timing.ts";
+
+/** What an instance can do to its interface. Nothing here throws. */
+export interface InstanceIo {
+  /** @returns 0 or a positive errno */
+  send(message: Buffer, source: IpText): number;
+  /** Feeds packets that already wait in the kernel. */
+  drain(): void;
+  /** Makes exactly these addresses present. */
+  hold(addresses: readonly Cidr[]): HoldReport;
+  /** Removes every address that this instance made. */
+  release(): readonly string[];
+  /** A burst of gratuitous ARPs for each address. */
+  announce(addresses: readonly Cidr[]): void;
+}
+
+export interface HoldReport {
+  /** Present and made by holdfast. */
+  readonly held: readonly string[];
+  /** Present before, made by somebody else. */
+  readonly foreign: readonly string[];
+  /** Sentences about what the kernel refused. */
+  readonly refused: readonly string[];
+}
+
+export interface InstanceCollaborators {
+  readonly clock: Clock;
+  readonly alarms: AlarmFactory;
+  readonly logger: Logger;
+  readonly io: InstanceIo;
+  /** Called when there is something new to tell. */
+  publish(status: InstanceStatus): void;
+}
+
+/** Runs the pure state machine of one instance on a real clock and interface. */
+export class VrrpInstance {
+  #config: InstanceConfig;
+  #state: InstanceState;
+  readonly #with: InstanceCollaborators;
+  readonly #alarm: Alarm;
+  /** Source of the last advert: what a leaving master still says goodbye with when its address is gone. */
+  #lastSource: IpText | null = null;
+  #held: readonly string[] = [];
+  #sinceWallMs: number;
+  #advertsSent = 0;
+  #advertsReceived = 0;
+  #sendErrors = 0;
+  #becameMaster = 0;
+  #maxLatenessUs = 0;
+  /** Bounded by the reject reasons. */
+  readonly #rejected = new Map<RejectReason, number>();
+  readonly #forms = new Map<string, number>();
+  /** What was logged since the last change of state or master, once each; bounded by its few kinds. */
+  readonly #said = new Set<string>();
+
+  constructor(config: InstanceConfig, collaborators: InstanceCollaborators) {
+    this.#config = config;
+    this.#with = collaborators;
+    this.#state = initialState(config, collaborators.clock.nowUs());
+    this.#sinceWallMs = collaborators.clock.wallMs();
+    this.#alarm = collaborators.alarms.create(() => this.#due());
+  }
+
+  get config(): InstanceConfig {
+    return this.#config;
+  }
+
+  start(fault: InterfaceFault | null, source: IpText | null): void {
+    this.#feed({ type: "start", nowUs: this.#with.clock.nowUs(), fault, source });
+  }
+
+  interfaceChanged(fault: InterfaceFault | null, source: IpText | null): void {
+    this.#feed({ type: "interface", nowUs: this.#with.clock.nowUs(), fault, source });
+  }
+
+  /** Whether this instance should hold an address that is not there. */
+  holdsMoreThan(isPresent: (address: Cidr) => boolean): boolean {
+    return (
+      this.#held.length > 0 &&
+      this.#config.addresses.some((address) => this.#held.includes(formatCidr(address)) && !isPresent(address))
+    );
+  }
+
+  addressLost(): void {
+    this.#feed({ type: "addressLost", nowUs: this.#with.clock.nowUs() });
+  }
+
+  reconfigure(config: InstanceConfig): void {
+    const addressesChanged = config.addresses.map(formatCidr).join() !== this.#config.addresses.map(formatCidr).join();
+    this.#config = config;
+    this.#feed({ type: "reconfigured", nowUs: this.#with.clock.nowUs(), addressesChanged });
+  }
+
+  /** Leaves in good order; afterwards nothing of the instance is left on the interface. */
+  shutdown(): void {
+    this.#feed({ type: "shutdown", nowUs: this.#with.clock.nowUs() });
+    this.#with.io.release();
+    this.#alarm.disarm();
+  }
+
+  receive(packet: ReceivedPacket): void {
+    const nowUs = this.#with.clock.nowUs();
+    const advert = acceptPacket(packet, this.#state.source);
+    if (!advert.ok) {
+      this.#reject(packet, advert.error);
+      return;
+    }
+    this.#advertsReceived += 1;
+    if (this.#state.heard?.address !== packet.source) this.#said.clear();
+    this.#compare(packet.source, advert.value);
+    const { priority, intervalCs } = advert.value;
+    this.#feed({ type: "advert", nowUs, source: packet.source, priority, intervalUs: csToUs(intervalCs) });
+  }
+
+  status(): InstanceStatus {
+    const { clock } = this.#with;
+    const { heard } = this.#state;
+    const agoMs = (atUs: number) => (clock.nowUs() - atUs) / 1000;
+    return {
+      name: this.#config.name,
+      interface: this.#config.interface,
+      vrid: this.#config.vrid,
+      phase: this.#state.phase,
+      since: new Date(this.#sinceWallMs).toISOString(),
+      reason: this.#state.reason,
+      priority: this.#config.priority,
+      advertIntervalUs: this.#config.advertIntervalUs,
+      source: this.#state.source,
+      addresses: this.#config.addresses.map(formatCidr),
+      held: this.#held,
+      heard:
+        heard === null
+          ? null
+          : {
+              address: heard.address,
+              priority: heard.priority,
+              at: new Date(clock.wallMs() - agoMs(heard.atUs)).toISOString(),
+            },
+      counters: {
+        advertsSent: this.#advertsSent,
+        advertsReceived: this.#advertsReceived,
+        sendErrors: this.#sendErrors,
+        becameMaster: this.#becameMaster,
+        rejected: Object.fromEntries(this.#rejected),
+        checksumForms: Object.fromEntries(this.#forms),
+        maxLatenessUs: this.#maxLatenessUs,
+      },
+    };
+  }
+
+  #due(): void {
+    // Before a takeover the socket is looked at once more: after a stalled callback an advert may already wait.
+    if (this.#state.phase === "backup") this.#with.io.drain();
+    const nowUs = this.#with.clock.nowUs();
+    const deadlineUs = nextDeadlineUs(this.#state);
+    if (deadlineUs !== undefined && deadlineUs <= nowUs)
+      this.#maxLatenessUs = Math.max(this.#maxLatenessUs, nowUs - deadlineUs);
+    this.#feed({ type: "tick", nowUs });
+  }
+
+  #feed(event: InstanceEvent): void {
+    const before = this.#state;
+    const { state, actions } = step(this.#config, before, event);
+    this.#state = state;
+    if (state.source !== null) this.#lastSource = state.source;
+    for (const action of actions) this.#perform(action);
+    if (state.phase !== before.phase) this.#with.publish(this.status());
+    const deadlineUs = nextDeadlineUs(this.#state);
+    if (deadlineUs === undefined) this.#alarm.disarm();
+    else this.#alarm.arm(deadlineUs);
+  }
+
+  #perform(action: InstanceAction): void {
+    const { io } = this.#with;
+    switch (action.type) {
+      case "sendAdvert":
+        this.#send(action.priority);
+        break;
+      case "holdAddresses":
+        this.#hold();
+        break;
+      case "releaseAddresses":
+        this.#release();
+        break;
+      case "announce":
+        io.announce(this.#config.addresses);
+        break;
+      case "warn":
+        this.#say("warning", action.message);
+        break;
+      case "transition":
+        this.#said.clear();
+        this.#sinceWallMs = this.#with.clock.wallMs();
+        if (action.to === "master") this.#becameMaster += 1;
+        this.#say(action.to === "fault" ? "warning" : "notice", `${action.from} -> ${action.to}: ${action.reason}`);
+        break;
+      default:
+        unreachable(action);
+    }
+  }
+
+  #send(priority: number): void {
+    const source = this.#state.source ?? this.#lastSource;
+    if (source === null) return;
+    const { vrid, advertIntervalUs, addresses, checksum } = this.#config;
+    const advert = {
+      vrid,
+      priority,
+      intervalCs: usToCs(advertIntervalUs),
+      addresses: addresses.map(({ address }) => address),
+    };
+    const errno = this.#with.io.send(encodeAdvert(advert, checksum, { source, destination: VRRP_GROUP_IPV4 }), source);
+    if (errno === 0) this.#advertsSent += 1;
+    else {
+      this.#sendErrors += 1;
+      // The next advert repairs it; on a dead interface a goodbye cannot be sent and need not be.
+      if (this.#state.phase === "master")
+        this.#once("send", "warning", `an advert could not be sent (errno ${errno}); the next one is tried as usual`);
+    }
+  }
+
+  #hold(): void {
+    const { held, foreign, refused } = this.#with.io.hold(this.#config.addresses);
+    this.#held = held;
+    for (const address of foreign) {
+      this.#once(
+        `foreign ${address}`,
+        "info",
+        `${address} was already on ${this.#config.interface}; it is served and will not be removed`,
+      );
+    }
+    for (const sentence of refused) this.#say("error", sentence);
+    if (refused.length > 0) this.#feed({ type: "addressesRefused", nowUs: this.#with.clock.nowUs() });
+  }
+
+  #release(): void {
+    for (const sentence of this.#with.io.release()) this.#say("error", sentence);
+    this.#held = [];
+  }
+
+  #reject(packet: ReceivedPacket, reason: RejectReason): void {
+    this.#rejected.set(reason, (this.#rejected.get(reason) ?? 0) + 1);
+    this.#once(
+      `reject ${reason}`,
+      "warning",
+      `packet from ${packet.source} dropped (${reason}): ${REJECT_REASONS[reason]}`,
+    );
+  }
+
+  /** Differences that are accepted, but that an operator should mend. */
+  #compare(source: IpText, advert: DecodedAdvert): void {
+    const form = advert.checksumForm;
+    this.#forms.set(form, (this.#forms.get(form) ?? 0) + 1);
+    const { checksum, advertIntervalUs, addresses } = this.#config;
+    if (form !== checksum) {
+      this.#once(
+        "form",
+        "warning",
+        `${source} sends the ${form} checksum, this node ${checksum}; many daemons drop the other form: set checksum: ${form}`,
+      );
+    }
+    if (advert.priority !== 0 && csToUs(advert.intervalCs) !== advertIntervalUs) {
+      this.#once(
+        "interval",
+        "warning",
+        `${source} advertises every ${advert.intervalCs * 10} ms, this node every ${advertIntervalUs / 1000} ms; make them equal`,
+      );
+    }
+    const theirs = [...advert.addresses].sort().join(", ");
+    const ours = addresses
+      .map(({ address }) => address)
+      .sort()
+      .join(", ");
+    if (theirs !== ours)
+      this.#once(
+        "addresses",
+        "warning",
+        `${source} advertises the addresses ${theirs}, this node ${ours}; make them equal`,
+      );
+  }
+
+  #once(key: string, level: LogEntry["level"], message: string): void {
+    if (this.#said.has(key)) return;
+    this.#said.add(key);
+    this.#say(level, message);
+  }
+
+  #say(level: LogEntry["level"], message: string): void {
+    const { name, interface: device, vrid } = this.#config;
+    this.#with.logger.log({
+      level,
+      source: "vrrp",
+      message: `instance ${name} (${device}, vrid ${vrid}): ${message}`,
+      facts: { instance: name },
+    });
+  }
+}

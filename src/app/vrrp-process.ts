@@ -1,0 +1,98 @@
+import { DirectorError } from "../base/director-error.ts";
+import { formatCidr } from "../base/ip.ts";
+import { orThrow } from "../base/result.ts";
+import { ChildChannel } from "../ipc/child-channel.ts";
+import { RelayLogger } from "../log/relay.ts";
+import type { LogEntry } from "../ports/logger.ts";
+import { Addresses, OWN_ADDRESS_PROTOCOL } from "../sys/addresses.ts";
+import { systemClock, TimerfdAlarms } from "../sys/clock.ts";
+import { NETLINK_ROUTE } from "../sys/constants.ts";
+import { openFrameSocket } from "../sys/frame-socket.ts";
+import { LinkMonitor } from "../sys/link-monitor.ts";
+import { loadNative } from "../sys/native.ts";
+import { KernelNetlinkSocket } from "../sys/netlink-socket.ts";
+import { RawVrrpSocket } from "../sys/vrrp-socket.ts";
+import { ignoreTerminalSignals } from "./child-signals.ts";
+import type { VrrpProcessConfig, VrrpState } from "./messages.ts";
+import { VrrpRouter } from "./vrrp-router.ts";
+
+/** Counters in `status` are this old at most. */
+const PUBLISH_US = 1_000_000;
+
+/** The `vrrp` child: adverts, state machines, virtual addresses, gratuitous ARP; nothing else. */
+export function runVrrpProcess(): void {
+  ignoreTerminalSignals();
+  const channel = new ChildChannel<VrrpProcessConfig, VrrpState>();
+  const logger = new RelayLogger(channel.outbox);
+  const say = (level: LogEntry["level"], message: string) => logger.log({ level, source: "vrrp", message });
+  let router: VrrpRouter | null = null;
+
+  const open = (): VrrpRouter => {
+    const alarms = new TimerfdAlarms(orThrow(loadNative()));
+    const links = orThrow(
+      LinkMonitor.open({
+        onChange: (name) => router?.linkChanged(name),
+        onError: (error) => say("error", `interfaces could not be read: ${error.message}. ${error.remedy}`),
+      }),
+    );
+    const addresses = new Addresses({
+      netlink: orThrow(KernelNetlinkSocket.open(NETLINK_ROUTE, "socket for virtual addresses")),
+    });
+    removeLeftovers(links, addresses, say);
+    const opened = new VrrpRouter({
+      clock: systemClock,
+      alarms,
+      logger,
+      addresses,
+      link: (name) => links.get(name),
+      sockets: {
+        openVrrp: ({ name, index }, onPacket) =>
+          orThrow(RawVrrpSocket.open({ interfaceName: name, interfaceIndex: index }, { onPacket })),
+        openFrames: ({ name, index }) => orThrow(openFrameSocket({ interfaceName: name, interfaceIndex: index })),
+      },
+      publish: (key, state) => channel.outbox.state(key, state),
+    });
+    const refresh = alarms.create(() => {
+      opened.publishAll();
+      refresh.arm(systemClock.nowUs() + PUBLISH_US);
+    });
+    refresh.arm(systemClock.nowUs() + PUBLISH_US);
+    return opened;
+  };
+
+  channel.listen({
+    configure: (config) => {
+      if (router === null && config.instances.length > 0) router = open();
+      router?.configure(config);
+    },
+    command: (name) => {
+      throw new DirectorError("CONTROL_REFUSED", `the vrrp process has no command ${name}`);
+    },
+    stop: () => {
+      router?.shutdown();
+      void channel.outbox.drained().then(() => process.exit(0));
+    },
+    // Nobody is left to configure or stop us: resign, so that a peer serves, and leave nothing behind.
+    orphaned: () => {
+      router?.shutdown();
+      process.exit(0);
+    },
+  });
+  channel.outbox.ready();
+}
+
+/** Addresses that an earlier run left when it was killed: nobody answers for them now, so they go before the first advert. */
+function removeLeftovers(
+  links: LinkMonitor,
+  addresses: Addresses,
+  say: (level: LogEntry["level"], message: string) => void,
+): void {
+  for (const holder of links.all()) {
+    const leftovers = holder.addresses
+      .filter(({ protocol }) => protocol === OWN_ADDRESS_PROTOCOL)
+      .map(({ address }) => address);
+    if (leftovers.length === 0) continue;
+    addresses.remove(holder, leftovers);
+    say("notice", `removed ${leftovers.map(formatCidr).join(", ")} from ${holder.name}, left behind by an earlier run`);
+  }
+}

@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { EventEmitter, once } from "node:events";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { ChildKeeper } from "../../src/app/child-keeper.ts";
+import type { LogEntry } from "../../src/ports/logger.ts";
+
+const fixtures = fileURLToPath(new URL("../../../test/fixtures/children", import.meta.url));
+
+/** A keeper over one of the fixture programs; `events` emits what it reports. */
+function keeperOf(program: string, stopDeadlineMs = 5_000) {
+  const events = new EventEmitter();
+  const log: LogEntry[] = [];
+  const keeper = new ChildKeeper<unknown, unknown>(
+    { name: "checker", program: join(fixtures, program), args: [], replyTimeoutMs: 300, stopDeadlineMs },
+    { first: true },
+    {
+      onState: (entries) => events.emit("state", entries),
+      onConfigured: (outcome, restarts) => events.emit("configured", outcome, restarts),
+      onGone: () => events.emit("gone"),
+    },
+    { log: (entry) => log.push(entry) },
+  );
+  return { keeper, events, log };
+}
+
+describe("child keeper", () => {
+  it("starts, configures, asks and stops a child", async () => {
+    const { keeper, events } = keeperOf("obedient.mjs");
+    assert.equal(keeper.status().state, "starting");
+    keeper.start();
+    const [outcome, restarts] = await once(events, "configured");
+    assert.deepEqual([outcome, restarts], [{ ok: true, value: { first: true } }, 0]);
+    assert.equal(keeper.status().state, "running");
+    assert.deepEqual(await keeper.configure({ second: true }), { ok: true, value: { second: true } });
+    assert.deepEqual(await keeper.command("echo", 7), { ok: true, value: 7 });
+    await keeper.stop();
+    assert.deepEqual(keeper.status(), { name: "checker", state: "stopped", pid: null, restarts: 0 });
+  });
+
+  it("restarts a child that was killed, with the latest configuration, and says so", async () => {
+    const { keeper, events, log } = keeperOf("obedient.mjs");
+    keeper.start();
+    await once(events, "configured");
+    await keeper.configure({ latest: true });
+    const gone = once(events, "gone");
+    const back = once(events, "configured");
+    const answer = await keeper.command("die", null);
+    assert.ok(!answer.ok && answer.code === "CHILD_FAILED", "who waits for an answer is told");
+    await gone;
+    assert.equal(keeper.status().state, "restarting");
+    assert.ok(!(await keeper.configure({ latest: "still" })).ok);
+    const [outcome, restarts] = await back;
+    assert.deepEqual([outcome, restarts], [{ ok: true, value: { latest: "still" } }, 1]);
+    assert.equal(keeper.status().restarts, 1);
+    assert.ok(
+      log.some(
+        ({ level, message }) =>
+          level === "error" && message === "the checker process ended by signal SIGKILL; restart 1 in 100ms",
+      ),
+    );
+    await keeper.stop();
+  });
+
+  it("bounds the wait for an answer", async () => {
+    const { keeper, events } = keeperOf("obedient.mjs");
+    keeper.start();
+    await once(events, "configured");
+    const answer = await keeper.command("silence", null);
+    assert.ok(!answer.ok && answer.code === "REPLY_TIMEOUT");
+    await keeper.stop();
+  });
+
+  it("kills a child that does not stop", async () => {
+    const { keeper, events, log } = keeperOf("stubborn.mjs", 100);
+    keeper.start();
+    await once(events, "configured");
+    await keeper.stop();
+    assert.equal(keeper.status().state, "stopped");
+    assert.ok(log.some(({ message }) => message.includes("did not stop within 100 ms; killed")));
+  });
+
+  it("stops while a restart is pending", async () => {
+    const { keeper, events } = keeperOf("obedient.mjs");
+    keeper.start();
+    await once(events, "configured");
+    const gone = once(events, "gone");
+    void keeper.command("die", null);
+    await gone;
+    await keeper.stop();
+    assert.equal(keeper.status().pid, null);
+  });
+});
