@@ -1,3 +1,4 @@
+import { release } from "node:os";
 import { DirectorError } from "../base/director-error.ts";
 import { bitsOf, type Cidr, familyOf, formatCidr, isInNetwork } from "../base/ip.ts";
 import { err, ok, type Result } from "../base/result.ts";
@@ -16,9 +17,10 @@ import { writeSysctl } from "./sysctl.ts";
 
 /**
  * IFA_PROTO of the addresses that holdfast adds: the number of VRRP. By it they are recognised after a crash. Kernels before
- * 5.18 do not keep it; there, only what this process added counts as its own.
+ * 5.18 do not keep it; there, what this process added counts as its own, and leftovers of a crash as foreign.
  */
 export const OWN_ADDRESS_PROTOCOL = 112;
+const KEEPS_PROTOCOL = isKernelAtLeast(5, 18);
 
 const FLAGS_OFFSET = 6;
 
@@ -46,6 +48,9 @@ export type RemoveOutcome =
   | { readonly type: "foreign" }
   | { readonly type: "failed"; readonly error: DirectorError };
 
+/** Every address of this network namespace, by interface and address; as many as the kernel has. */
+type PresentAddresses = ReadonlyMap<string, InterfaceAddress>;
+
 /** Puts virtual addresses on interfaces and takes them off; never takes off what somebody else added. */
 export class Addresses {
   readonly #netlink: NetlinkSocket;
@@ -66,7 +71,7 @@ export class Addresses {
     const executed = this.#netlink.execute(addresses.map((address) => encodeAdd(holder, address)));
     if (!executed.ok) return addresses.map(() => ({ type: "failed", error: executed.error }));
     // One look for all that exist already.
-    let owners: Result<ReadonlySet<string>, DirectorError> | undefined;
+    let present: Result<PresentAddresses, DirectorError> | undefined;
     return addresses.map((address, index): AddOutcome => {
       const errno = executed.value[index] ?? 0;
       const key = keyOf(holder.index, address);
@@ -75,30 +80,32 @@ export class Addresses {
         return { type: "added" };
       }
       if (errno !== EEXIST) return { type: "failed", error: refused("adding", holder, address, errno) };
-      if (this.#added.has(key)) return { type: "already-there" };
-      owners ??= this.#ownKeys();
-      if (!owners.ok) return { type: "failed", error: owners.error };
-      if (!owners.value.has(key)) return { type: "foreign" };
-      this.#added.add(key);
-      return { type: "already-there" };
+      present ??= this.#look();
+      if (!present.ok) return { type: "failed", error: present.error };
+      if (this.#isOwn(key, present.value)) {
+        this.#added.add(key);
+        return { type: "already-there" };
+      }
+      this.#added.delete(key);
+      return { type: "foreign" };
     });
   }
 
   /** Removes addresses that holdfast added, in this life or an earlier one. */
   remove(holder: AddressHolder, addresses: readonly Cidr[]): readonly RemoveOutcome[] {
-    let owners: Result<ReadonlySet<string>, DirectorError> | undefined;
-    const outcomes = new Array<RemoveOutcome>(addresses.length).fill({ type: "foreign" });
+    let present: Result<PresentAddresses, DirectorError> | undefined;
+    const outcomes = new Array<RemoveOutcome>(addresses.length).fill({ type: "absent" });
     const mine: number[] = [];
     addresses.forEach((address, index) => {
       const key = keyOf(holder.index, address);
-      if (this.#added.has(key)) {
+      if (this.#added.has(key) && !isReplaced(holder, address)) {
         mine.push(index);
         return;
       }
-      owners ??= this.#ownKeys();
-      if (!owners.ok) outcomes[index] = { type: "failed", error: owners.error };
-      else if (owners.value.has(key)) mine.push(index);
-      else if (!isHeld(holder, address)) outcomes[index] = { type: "absent" };
+      present ??= this.#look();
+      if (!present.ok) outcomes[index] = { type: "failed", error: present.error };
+      else if (this.#isOwn(key, present.value)) mine.push(index);
+      else if (present.value.has(key)) outcomes[index] = { type: "foreign" };
     });
     const going = mine.flatMap((index) => addresses[index] ?? []);
     keepSecondaries(holder, going);
@@ -114,21 +121,28 @@ export class Addresses {
 
   /** Addresses on any interface that carry holdfast's mark: after a crash, what was left behind. */
   owned(): Result<readonly InterfaceAddress[], DirectorError> {
-    const dumped = this.#netlink.dump(encodeDumpAddresses());
-    if (!dumped.ok) return err(dumped.error);
-    return ok(
-      dumped.value.flatMap((message) => {
-        const decoded = decodeRouteMessage(message);
-        if (!decoded.ok || decoded.value.type !== "address") return [];
-        return decoded.value.address.protocol === OWN_ADDRESS_PROTOCOL ? [decoded.value.address] : [];
-      }),
-    );
+    const present = this.#look();
+    if (!present.ok) return present;
+    return ok([...present.value.values()].filter(isMarked));
   }
 
-  #ownKeys(): Result<ReadonlySet<string>, DirectorError> {
-    const owned = this.owned();
-    if (!owned.ok) return owned;
-    return ok(new Set(owned.value.map(({ interfaceIndex, address }) => keyOf(interfaceIndex, address))));
+  #look(): Result<PresentAddresses, DirectorError> {
+    const dumped = this.#netlink.dump(encodeDumpAddresses());
+    if (!dumped.ok) return err(dumped.error);
+    const present = new Map<string, InterfaceAddress>();
+    for (const message of dumped.value) {
+      const decoded = decodeRouteMessage(message);
+      if (!decoded.ok || decoded.value.type !== "address") continue;
+      const { address } = decoded.value;
+      present.set(keyOf(address.interfaceIndex, address.address), address);
+    }
+    return ok(present);
+  }
+
+  #isOwn(key: string, present: PresentAddresses): boolean {
+    const address = present.get(key);
+    if (address === undefined) return false;
+    return KEEPS_PROTOCOL ? isMarked(address) : this.#added.has(key);
   }
 
   #removed(holder: AddressHolder, address: Cidr, errno: number): RemoveOutcome {
@@ -144,8 +158,16 @@ function keyOf(interfaceIndex: number, address: Cidr): string {
   return `${interfaceIndex} ${formatCidr(address)}`;
 }
 
-function isHeld(holder: AddressHolder, wanted: Cidr): boolean {
-  return holder.addresses.some(({ address }) => formatCidr(address) === formatCidr(wanted));
+function isMarked(address: InterfaceAddress): boolean {
+  return address.protocol === OWN_ADDRESS_PROTOCOL;
+}
+
+/** Whether what was heard last says that the address is somebody else's: removed and added again behind our back. */
+function isReplaced(holder: AddressHolder, wanted: Cidr): boolean {
+  if (!KEEPS_PROTOCOL) return false;
+  const text = formatCidr(wanted);
+  const held = holder.addresses.find(({ address }) => formatCidr(address) === text);
+  return held !== undefined && !isMarked(held);
 }
 
 /** The codec's request replaces; here an address that exists must not be touched before its owner is known. */
@@ -163,9 +185,7 @@ function encodeAdd(holder: AddressHolder, address: Cidr): Buffer {
 }
 
 function hasForeignInside(holder: AddressHolder, network: Cidr): boolean {
-  return holder.addresses.some(
-    ({ address, protocol }) => protocol !== OWN_ADDRESS_PROTOCOL && isInNetwork(address.address, network),
-  );
+  return holder.addresses.some((held) => !isMarked(held) && isInNetwork(held.address.address, network));
 }
 
 /**
@@ -192,4 +212,9 @@ function refused(doing: string, holder: AddressHolder, address: Cidr, errno: num
     address: formatCidr(address),
     errno: errnoName(errno),
   });
+}
+
+function isKernelAtLeast(major: number, minor: number): boolean {
+  const [hasMajor = 0, hasMinor = 0] = release().split(".").map(Number.parseFloat);
+  return hasMajor > major || (hasMajor === major && hasMinor >= minor);
 }

@@ -233,6 +233,29 @@ describe("interfaces and addresses", () => {
       assert.ok(vips.every((vip) => find(vip) !== undefined));
     });
 
+    it("that somebody else put in place of ours are left alone, whether we heard of it or not", () => {
+      addresses.add(lan(), vips);
+      const unaware = lan();
+      for (const vip of vips) {
+        const text = `${vip.address}/${vip.prefixLength}`;
+        host.exec(["ip", "address", "delete", text, "dev", "lan"]);
+        host.exec(["ip", "address", "add", text, "dev", "lan", "nodad"]);
+      }
+      assert.deepEqual(addresses.remove(lan(), vips), [{ type: "foreign" }, { type: "foreign" }]);
+      assert.deepEqual(addresses.add(unaware, vips), [{ type: "foreign" }, { type: "foreign" }]);
+      assert.deepEqual(addresses.remove(unaware, vips), [{ type: "foreign" }, { type: "foreign" }]);
+      assert.ok(vips.every((vip) => find(vip) !== undefined));
+    });
+
+    it("are removed also when an earlier foreign one was all that we had heard of", () => {
+      host.exec(["ip", "address", "add", "192.0.2.100/32", "dev", "lan"]);
+      const unaware = lan();
+      host.exec(["ip", "address", "delete", "192.0.2.100/32", "dev", "lan"]);
+      assert.deepEqual(addresses.add(unaware, vips), [{ type: "added" }, { type: "added" }]);
+      assert.deepEqual(addresses.remove(unaware, vips), [{ type: "removed" }, { type: "removed" }]);
+      assert.deepEqual(vips.map(find), [undefined, undefined]);
+    });
+
     it("stand beside the same address with another prefix, and only ours goes", () => {
       host.exec(["ip", "address", "add", "192.0.2.100/24", "dev", "lan"]);
       const vip = cidr("192.0.2.100/32");
