@@ -39,6 +39,11 @@ interface Attempt {
   readonly resolve: (outcome: ConnectOutcome) => void;
 }
 
+interface Address {
+  readonly family: number;
+  readonly bytes: Buffer;
+}
+
 /**
  * Connects on sockets of its own, all in one epoll instance that the event loop watches: one callback for a batch of
  * outcomes, and none of the objects that net.Socket needs per connection.
@@ -50,6 +55,8 @@ export class EpollTcpConnector implements TcpConnector {
   readonly #error = Buffer.alloc(4);
   /** By token; as many as attempts under way, which RLIMIT_NOFILE bounds. */
   readonly #attempts = new Map<number, Attempt>();
+  /** A check asks for the same object each time; gone with it. */
+  readonly #addresses = new WeakMap<Endpoint, Address>();
   #lastToken = 0;
 
   private constructor(native: Native, epoll: number) {
@@ -77,10 +84,11 @@ export class EpollTcpConnector implements TcpConnector {
   connect(target: Endpoint, signal: AbortSignal): Promise<ConnectOutcome> {
     if (signal.aborted) return Promise.resolve(ABORTED);
     const native = this.#native;
-    const fd = native.socket(familyOf(target.address) === 4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    const { family, bytes } = this.#addressOf(target);
+    const fd = native.socket(family, SOCK_STREAM | SOCK_NONBLOCK, 0);
     if (fd < 0) return Promise.resolve(failed(-fd));
     native.setsockopt(fd, SOL_SOCKET, SO_LINGER, RESET_ON_CLOSE);
-    const status = native.connect(fd, sockaddrIp(target.address, target.port));
+    const status = native.connect(fd, bytes);
     if (status !== -EINPROGRESS) {
       native.close(fd);
       return Promise.resolve(status === 0 ? CONNECTED : failed(-status));
@@ -104,6 +112,15 @@ export class EpollTcpConnector implements TcpConnector {
     for (const token of [...this.#attempts.keys()]) this.#settle(token, ABORTED);
     this.#native.unwatch(this.#epoll);
     this.#native.close(this.#epoll);
+  }
+
+  #addressOf(target: Endpoint): Address {
+    const known = this.#addresses.get(target);
+    if (known !== undefined) return known;
+    const family = familyOf(target.address) === 4 ? AF_INET : AF_INET6;
+    const address = { family, bytes: sockaddrIp(target.address, target.port) };
+    this.#addresses.set(target, address);
+    return address;
   }
 
   /** A token names an attempt and is not used again soon: an event that was collected before a close finds nobody. */
