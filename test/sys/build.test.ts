@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import {
   appendFileSync,
   copyFileSync,
+  cpSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -12,7 +13,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 /** The root of the checkout, from .build/test/sys/. */
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
@@ -61,5 +62,42 @@ describe("building the addon", () => {
     const { status, stderr } = build("no-such-compiler");
     assert.equal(status, 0);
     assert.match(stderr, /^holdfast: native\/holdfast\.node is used as it is/);
+  });
+});
+
+describe("a checkout without the addon", () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "holdfast-bare-"));
+    for (const room of ["base", "ports", "sys"]) {
+      cpSync(join(root, ".build/src", room), join(folder, "dist", room), { recursive: true });
+    }
+    writeFileSync(join(folder, "package.json"), '{"type":"module"}');
+    symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  async function bare<Module>(file: string): Promise<Module> {
+    return (await import(`${pathToFileURL(join(folder, "dist"))}/${file}`)) as Module;
+  }
+
+  it("says that it is missing and what to do, also when the file is damaged", async () => {
+    type Loader = typeof import("../../src/sys/native.ts");
+    const missing = (await bare<Loader>("sys/native.js")).loadNative();
+    assert.ok(!missing.ok);
+    assert.equal(missing.error.code, "ADDON_MISSING");
+    assert.match(missing.error.remedy, /gcc and libc6-dev/);
+    mkdirSync(join(folder, "native"));
+    writeFileSync(join(folder, "native/holdfast.node"), "damaged");
+    const damaged = (await bare<Loader>("sys/native.js?again")).loadNative();
+    assert.ok(!damaged.ok);
+    assert.equal(damaged.error.code, "ADDON_MISSING");
+    assert.match(damaged.error.message, /does not load/);
+  });
+
+  it("still checks TCP, by node:net", async () => {
+    type Connectors = typeof import("../../src/sys/tcp-connector.ts");
+    const { openTcpConnector, NodeTcpConnector } = await bare<Connectors>("sys/tcp-connector.js");
+    assert.ok(openTcpConnector() instanceof NodeTcpConnector);
   });
 });
