@@ -2,31 +2,34 @@
  * Why an attempt failed. Codes are stable: logs, JSON, documentation and tests refer to them; the sentence beside them
  * (`detail`) may change.
  */
-export type FailureReason =
-  | "timeout"
-  | "connect_refused"
-  | "unreachable"
-  | "connect_failed"
-  | "connection_reset"
-  | "connection_closed"
-  | "tls_certificate"
-  | "tls_handshake"
-  | "tls_files"
-  | "status"
-  | "body_mismatch"
-  | "body_pattern_slow"
-  | "headers_too_large"
-  | "response_too_large"
-  | "protocol_error"
-  | "request_invalid"
-  | "script_exit"
-  | "script_weight"
-  | "script_signal"
-  | "script_start"
-  | "stuck";
+export const FAILURE_REASONS = [
+  "timeout",
+  "connect_refused",
+  "unreachable",
+  "connect_failed",
+  "connection_reset",
+  "connection_closed",
+  "tls_certificate",
+  "tls_handshake",
+  "tls_files",
+  "status",
+  "body_mismatch",
+  "body_pattern_slow",
+  "headers_too_large",
+  "response_too_large",
+  "protocol_error",
+  "request_invalid",
+  "script_exit",
+  "script_weight",
+  "script_signal",
+  "script_start",
+  "stuck",
+] as const;
+export type FailureReason = (typeof FAILURE_REASONS)[number];
 
 /** Why an attempt could not be made for want of something on this machine; it says nothing about the server. */
-export type NotRunReason = "local_resources" | "no_slot";
+export const NOT_RUN_REASONS = ["local_resources", "no_slot"] as const;
+export type NotRunReason = (typeof NOT_RUN_REASONS)[number];
 
 /** What one attempt found out. */
 export type Outcome =
