@@ -51,7 +51,7 @@ describe("health/schedule", () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 300 }),
-        fc.double({ min: 0, max: 0.999 }),
+        fc.double({ min: 0, max: 0.999, noNaN: true }),
         delays,
         (interval, draw, late) => {
           let schedule = startSchedule(0, interval, draw);
