@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { TcpChecker } from "../../src/checks/tcp.ts";
 import type { ConnectOutcome, TcpConnector } from "../../src/ports/tcp-connector.ts";
+import { NodeTcpConnector } from "../../src/sys/tcp-connector.ts";
 import { target, tcpCheck } from "../support/check-configs.ts";
-import { netConnector } from "../support/net-connector.ts";
 import { closedPort, listenRaw } from "../support/servers.ts";
 
+const netConnector = new NodeTcpConnector();
 const signal = new AbortController().signal;
 
 describe("checks/tcp", () => {
