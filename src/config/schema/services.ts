@@ -75,6 +75,11 @@ export const serviceSchema = mapOf("a map with the keys listen and servers", {
     "remove",
     "What becomes of a server that is down: taken out of the kernel's table, or kept there with weight 0.",
   ),
+  checks: optionalKey(
+    checksList(),
+    "none, with a warning",
+    "Every server must pass all of them to be up. `[]` says that none are wanted, and silences the warning.",
+  ),
   servers: key(
     listOf(
       "a list of servers; [] for none",
@@ -86,11 +91,6 @@ export const serviceSchema = mapOf("a map with the keys listen and servers", {
       }),
     ),
     "The real servers.",
-  ),
-  checks: optionalKey(
-    checksList(),
-    "none, with a warning",
-    "Every server must pass all of them to be up. `[]` says that none are wanted, and silences the warning.",
   ),
 });
 
