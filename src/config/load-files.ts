@@ -3,7 +3,7 @@ import { decodeSource } from "./decode.ts";
 import type { FileAccess } from "./file-access.ts";
 import { fileProblems } from "./file-problems.ts";
 import { expandGlob, MAX_INCLUDED_FILES } from "./glob.ts";
-import { loadConfig, patternsOf, tidy } from "./load.ts";
+import { loadParsed, patternsOf, tidy } from "./load.ts";
 import type { DirectorConfig } from "./model.ts";
 import { ParsedFile } from "./parsed-file.ts";
 import type { ConfigProblem, Finding, SourceFile } from "./problem.ts";
@@ -36,8 +36,9 @@ export function loadConfigFiles(
   const folder = parentOf(absolute);
   const main = readSource({ path, folder }, absolute, files);
   if (!main.ok) return err([main.error]);
-  const { sources, problems } = readIncluded(main.value, absolute, files);
-  const loaded = loadConfig({ main: main.value, included: sources, nodeName: options.nodeName });
+  const parsed = new ParsedFile(main.value);
+  const { sources, problems } = readIncluded(parsed, absolute, files);
+  const loaded = loadParsed({ main: parsed, included: sources, nodeName: options.nodeName });
   const order = [path, ...sources.map((source) => source.path)];
   if (!loaded.ok) return err(tidy([...loaded.error, ...problems], order));
   if (problems.length > 0) return err(tidy([...problems, ...loaded.value.warnings], order));
@@ -71,18 +72,17 @@ function readSource(
 }
 
 function readIncluded(
-  main: SourceFile,
+  parsed: ParsedFile,
   mainPath: string,
   files: FileAccess,
 ): { sources: SourceFile[]; problems: ConfigProblem[] } {
-  const parsed = new ParsedFile(main);
   const sources: SourceFile[] = [];
   const problems: ConfigProblem[] = [];
   const seen = new Set([mainPath]);
   for (const { pattern, index } of patternsOf(parsed)) {
     const say = (finding: Omit<Finding, "code">) =>
       problems.push(parsed.problem(["include", index], { code: "bad-include", ...finding }));
-    const outcome = expandGlob(pattern, main.folder ?? "/", files);
+    const outcome = expandGlob(pattern, parsed.source.file.folder ?? "/", files);
     if (outcome.type === "missing") {
       say({
         message: `there is no ${outcome.path}`,

@@ -43,8 +43,16 @@ export interface LoadedConfig {
  *   the order of the files. Never throws because of the text.
  */
 export function loadConfig(sources: ConfigSources): Result<LoadedConfig, readonly ConfigProblem[]> {
-  const loader = new Loader(sources);
-  return loader.load();
+  return loadParsed({ ...sources, main: new ParsedFile(sources.main) });
+}
+
+/** The same with a main file that is parsed already. */
+export function loadParsed(sources: ParsedSources): Result<LoadedConfig, readonly ConfigProblem[]> {
+  return new Loader(sources).load();
+}
+
+interface ParsedSources extends Omit<ConfigSources, "main"> {
+  readonly main: ParsedFile;
 }
 
 /** A pattern under `include:` of the main file. */
@@ -68,7 +76,7 @@ export function patternsOf(main: ParsedFile): readonly IncludePattern[] {
 }
 
 class Loader {
-  readonly #sources: ConfigSources;
+  readonly #sources: ParsedSources;
   readonly #problems: ConfigProblem[] = [];
   readonly #instances: PlacedInstance[] = [];
   readonly #services: PlacedService[] = [];
@@ -78,27 +86,27 @@ class Loader {
   #areInstancesComplete = true;
   #defaults: RawRoot["defaults"];
 
-  constructor(sources: ConfigSources) {
+  constructor(sources: ParsedSources) {
     this.#sources = sources;
   }
 
   load(): Result<LoadedConfig, readonly ConfigProblem[]> {
-    const main = new ParsedFile(this.#sources.main);
+    const { main } = this.#sources;
     const root = this.#readMain(main);
     this.#defaults = root?.raw.defaults;
     this.#readParts(main);
     for (const source of this.#sources.included) this.#readIncluded(new ParsedFile(source));
     const areDefaultsKnown = root?.broken.has("defaults") === false;
-    this.#problems.push(
-      ...instanceProblems(this.#instances),
-      ...serviceProblems(this.#services, {
+    this.#report(instanceProblems(this.#instances));
+    this.#report(
+      serviceProblems(this.#services, {
         instances: this.#instances,
         areInstancesComplete: this.#areInstancesComplete,
         defaultsProblem: areDefaultsKnown ? (key, finding) => defaultsProblem(main, key, finding) : null,
       }),
-      ...this.#sameScheduleName(),
-      ...this.#nothingToDo(main),
     );
+    this.#report(this.#sameScheduleName());
+    this.#report(this.#nothingToDo(main));
     const problems = tidy(this.#problems, [main.source.file.path, ...this.#sources.included.map(({ path }) => path)]);
     if (problems.some(({ severity }) => severity === "error")) return err(problems);
     return ok({
@@ -113,8 +121,13 @@ class Loader {
     });
   }
 
+  /** Not `push(...)`: a hostile file may have more problems than a call may have arguments. */
+  #report(problems: Iterable<ConfigProblem>): void {
+    for (const problem of problems) this.#problems.push(problem);
+  }
+
   #readMain(file: ParsedFile): { readonly raw: RawRoot; readonly broken: ReadonlySet<string> } | null {
-    this.#problems.push(...file.problems);
+    this.#report(file.problems);
     if (file.tree === null) {
       this.#areInstancesComplete = false;
       if (file.problems.length === 0) {
@@ -135,14 +148,14 @@ class Loader {
   }
 
   #readIncluded(file: ParsedFile): void {
-    this.#problems.push(...file.problems);
+    this.#report(file.problems);
     // An included file may be empty: nothing to add yet.
     if (file.tree === null) {
       if (file.problems.length > 0) this.#areInstancesComplete = false;
       return;
     }
-    const result = includedSkeletonSchema.safeParse(file.plainAt([]));
-    if (!result.success) {
+    const result = parseSafely(includedSkeletonSchema, file.plainAt([]));
+    if (result?.success === false) {
       this.#areInstancesComplete = false;
       const belongsToMain = new Set(Object.keys(skeletonSchema.shape));
       for (const problem of schemaProblems(file, [], result.error)) {
@@ -179,14 +192,20 @@ class Loader {
   /** Reads one part; a part with mistakes is read again without them, for the rules that do not need what is wrong. */
   #readPart<S extends z.ZodType>(file: ParsedFile, path: KeyPath, schema: S) {
     const plain = file.plainAt(path);
-    const result = schema.safeParse(plain);
+    const result = parseSafely(schema, plain);
+    if (result === null) {
+      this.#report([
+        file.problemAtKey(path, { code: "too-complex", message: "there are too many mistakes here to list" }),
+      ]);
+      return null;
+    }
     if (result.success) return { raw: result.data, file, path, broken: new Set<string>() };
-    this.#problems.push(...schemaProblems(file, path, result.error));
+    this.#report(schemaProblems(file, path, result.error));
     for (const issue of result.error.issues) leaveOut(plain, issue);
     const steps = result.error.issues.map(({ path: [first] }) => first);
     const broken = new Set(steps.flatMap((step) => (step === undefined ? [] : [String(step)])));
-    const again = schema.safeParse(plain);
-    return again.success ? { raw: again.data, file, path, broken } : null;
+    const again = parseSafely(schema, plain);
+    return again?.success === true ? { raw: again.data, file, path, broken } : null;
   }
 
   /** The entries of a map of named parts; bad and repeated names are reported, repeated ones left out. */
@@ -240,6 +259,20 @@ class Loader {
   }
 }
 
+/**
+ * The schema library passes issues on as arguments of a call, of which there is a limit: a few hundred thousand mistakes,
+ * which aliases can make of a small file, exceed it.
+ * @returns null in that case
+ */
+function parseSafely<S extends z.ZodType>(schema: S, plain: unknown): z.ZodSafeParseResult<z.output<S>> | null {
+  try {
+    return schema.safeParse(plain);
+  } catch (thrown) {
+    if (thrown instanceof RangeError) return null;
+    throw thrown;
+  }
+}
+
 /** Where the main file sets a default of checks. */
 function defaultsProblem(main: ParsedFile, key: string, finding: Finding): ConfigProblem | undefined {
   const path = ["defaults", "check", key];
@@ -286,7 +319,7 @@ export function tidy(problems: readonly ConfigProblem[], files: readonly string[
   const kept = (errors.length > 0 ? errors : sorted).slice(0, MAX_PROBLEMS - 1);
   const last = kept.at(-1);
   if (last === undefined) return kept;
-  const message = `${sorted.length - kept.length} more problems are not shown`;
+  const message = `at least ${sorted.length - kept.length} more problems are not shown`;
   return [
     ...kept,
     { ...last, code: "too-many-problems", message, expected: null, hint: "correct these first", related: [] },

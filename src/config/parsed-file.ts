@@ -18,6 +18,8 @@ export class ParsedFile {
     const { tree, findings } = controlCharacter(this.source.text) ?? readYaml(this.source);
     this.tree = tree;
     if (tree !== null) hideSecrets(this.source, tree);
+    // A tree that was built without complaint holds every value; otherwise lines are judged by their looks as well.
+    if (tree !== null && findings.length === 0) this.source.secretsAreKnown();
     this.problems = findings.map((finding) => this.#problemAtSpan(finding.span, "", finding, finding.related));
   }
 

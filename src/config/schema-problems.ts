@@ -5,12 +5,24 @@ import { type ConfigProblem, type Finding, formatKeyPath, type KeyPath, quoteKey
 import { ACCEPTED_KEYS, type IssueParams, nameShape, shapeOf } from "./schema/kit.ts";
 import { knownForeignKey } from "./unsupported.ts";
 
+/** Problems that one part reports at most: more than anybody is shown, few enough to be counted out. */
+const MAX_PART_PROBLEMS = 1000;
+
 /**
  * What the schema says about a part of a file, with places.
  * @param base where in the file the part stands
  */
 export function schemaProblems(file: ParsedFile, base: KeyPath, error: z.ZodError): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
+  /** Aliases repeat a mistake as often as they are used; bounded by MAX_PART_PROBLEMS. */
+  const seen = new Set<string>();
+  const isNew = (path: KeyPath, message: string): boolean => {
+    const { line, column } = file.locate(path);
+    const mark = `${line}:${column} ${message}`;
+    if (seen.has(mark) || seen.size >= MAX_PART_PROBLEMS) return false;
+    seen.add(mark);
+    return true;
+  };
   /** Keys that are missing because they are misspelt. */
   const misspelt = new Set<string>();
   for (const issue of error.issues) {
@@ -22,12 +34,13 @@ export function schemaProblems(file: ParsedFile, base: KeyPath, error: z.ZodErro
     for (const name of issue.keys) {
       const { finding, meant } = unknownKey(path, name, accepted);
       if (meant !== undefined) misspelt.add(formatKeyPath([...path, meant]));
-      problems.push(file.problemAtKey([...path, name], finding));
+      if (isNew([...path, name], finding.message)) problems.push(file.problemAtKey([...path, name], finding));
     }
   }
   for (const issue of error.issues) {
     if (issue.code === "unrecognized_keys") continue;
     const path = [...base, ...stepsOf(issue.path)];
+    if (!isNew(path, issue.message)) continue;
     const finding = translate(issue, file, path);
     if (finding.code === "missing-key" && misspelt.has(formatKeyPath(path))) continue;
     const isAtKey = issue.code === "custom" && (issue.params as Partial<IssueParams> | undefined)?.isAtKey === true;

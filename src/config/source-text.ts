@@ -1,17 +1,14 @@
 import type { Excerpt, Location, SourceFile } from "./problem.ts";
+import { announcesSecret, secretColumn } from "./secret-names.ts";
 
 /** Columns of a line that an excerpt shows at most. */
 const EXCERPT_WIDTH = 110;
 /** Characters before and after the caret that are looked at; lines may be as long as the file. */
 const SCAN_WIDTH = 400;
+/** How far up a line looks for what it belongs to; a private key has fewer lines. */
+const LINES_ABOVE = 200;
 const BLOT = "…";
 
-/**
- * Names whose values are secrets wherever they stand on a line. The tree knows better (`hide`), but a file that
- * does not parse has no tree.
- */
-const SECRET_LINE =
-  /((?:proxy-)?authori[sz]ation|(?:set-)?cookie|pass(?:word|phrase|wd)?|secret|token|api[-_]?key|x-auth[\w-]*|private[-_]?key|auth|bearer)(["']?\s*[:=]\s*)(?=\S)(?![{[&*|>#])(.*)$/i;
 const PEM_BEGIN = /-----BEGIN [A-Z ]*PRIVATE KEY-----/;
 const PEM_END = /-----END [A-Z ]*PRIVATE KEY-----/;
 
@@ -84,7 +81,7 @@ export class SourceText {
     const from = Math.max(start, caret - SCAN_WIDTH);
     const raw = this.text.slice(from, Math.min(end, caret + SCAN_WIDTH));
     const hidden = this.#hidden.filter((range) => range.to > from && range.from < from + raw.length);
-    const secretFrom = from + (this.#isInsidePem(line) ? 0 : secretColumn(raw, this.#isUnderstood));
+    const secretFrom = from + (this.#isInsideSecret(line) ? 0 : this.#secretColumn(raw));
     const cells: Cell[] = [];
     for (let index = 0; index < raw.length; index += 1) {
       const offset = from + index;
@@ -95,29 +92,41 @@ export class SourceText {
     return cells;
   }
 
-  /** Whether the line is the body of a private key that was pasted into the file. */
-  #isInsidePem(line: number): boolean {
-    // A PEM key has fewer than 200 lines; looking further back would make many problems in a large file slow.
-    for (let above = line; above >= Math.max(0, line - 200); above -= 1) {
-      const start = this.#lineStarts[above] ?? 0;
-      const text = this.text.slice(start, this.#lineStarts[above + 1] ?? this.text.length);
-      if (above < line && PEM_END.test(text)) return false;
-      if (PEM_BEGIN.test(text)) return above < line;
+  #secretColumn(raw: string): number {
+    const pem = PEM_BEGIN.exec(raw)?.index ?? Number.POSITIVE_INFINITY;
+    return this.#isUnderstood ? pem : Math.min(pem, secretColumn(raw));
+  }
+
+  /** Whether the line belongs to a secret that began above it: a private key, or a block under a telling name. */
+  #isInsideSecret(line: number): boolean {
+    const indentation = indentOf(this.#lineText(line));
+    let isCertain = false;
+    for (let above = line - 1; above >= Math.max(0, line - LINES_ABOVE); above -= 1) {
+      const text = this.#lineText(above);
+      if (PEM_END.test(text)) return false;
+      if (PEM_BEGIN.test(text)) return true;
+      if (this.#isUnderstood || isCertain || text.trim() === "" || indentOf(text) >= indentation) continue;
+      // The nearest line that is less indented is the parent; only a private key can reach further down.
+      if (announcesSecret(text)) return true;
+      isCertain = true;
     }
     return false;
   }
+
+  #lineText(line: number): string {
+    const start = this.#lineStarts[line] ?? 0;
+    const next = this.#lineStarts[line + 1] ?? this.text.length;
+    return this.text.slice(start, Math.min(next, start + SCAN_WIDTH));
+  }
+}
+
+function indentOf(line: string): number {
+  return /^ */.exec(line)?.[0].length ?? 0;
 }
 
 interface Cell {
   readonly offset: number;
   readonly shown: string;
-}
-
-function secretColumn(raw: string, isUnderstood: boolean): number {
-  const pem = PEM_BEGIN.exec(raw)?.index ?? Number.POSITIVE_INFINITY;
-  const match = isUnderstood ? null : SECRET_LINE.exec(raw);
-  if (match === null) return pem;
-  return Math.min(pem, match.index + (match[1] ?? "").length + (match[2] ?? "").length);
 }
 
 /** Tabs become arrows; what could drive a terminal becomes a replacement character. */

@@ -29,14 +29,14 @@ function problemsOf(
   service: PlacedService,
   { instances, areInstancesComplete, defaultsProblem }: Surroundings,
 ): ConfigProblem[] {
-  const problems = listenProblems(service);
-  if (service.isSound("scheduler", "hash", "persistence")) problems.push(...schedulerProblems(service));
-  if (service.isSound("forward", "servers")) problems.push(...serverProblems(service, instances));
-  if (service.isSound("servers", "checks") && defaultsProblem !== null) {
-    problems.push(...checkProblems(service, defaultsProblem));
-  }
-  if (areInstancesComplete) problems.push(...homelessListen(service, instances));
-  return problems;
+  const hasKnownTimes = service.isSound("servers", "checks");
+  return [
+    ...listenProblems(service),
+    ...(service.isSound("scheduler", "hash", "persistence") ? schedulerProblems(service) : []),
+    ...(service.isSound("forward", "servers") ? serverProblems(service, instances) : []),
+    ...(hasKnownTimes && defaultsProblem !== null ? checkProblems(service, defaultsProblem) : []),
+    ...(areInstancesComplete ? homelessListen(service, instances) : []),
+  ];
 }
 
 /** Where the n-th listen endpoint stands: `listen` may be one value or a list. */

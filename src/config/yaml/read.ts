@@ -22,7 +22,7 @@ export const MAX_FILE_BYTES = 4 * 1024 * 1024;
 /** Deepest nesting; the deepest useful path has ten steps. */
 export const MAX_DEPTH = 32;
 /** Most values after aliases are written out; 10,000 servers with five checks each stay below it. */
-export const MAX_NODES = 1_000_000;
+export const MAX_NODES = 300_000;
 /** Most complaints about syntax: the first ones matter, later ones follow from them. */
 const MAX_SYNTAX_PROBLEMS = 10;
 
