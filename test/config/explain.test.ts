@@ -1,0 +1,191 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { explain } from "../../src/config/explain.ts";
+import {
+  type CheckConfig,
+  type DirectorConfig,
+  FORWARD_METHODS,
+  SCHEDULERS,
+  type ServiceConfig,
+} from "../../src/config/model.ts";
+import { load } from "./support.ts";
+
+const name = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,20}$/);
+const text = fc.string({ unit: fc.constantFrom(..." aZ09:#{}[],&*!|>'\"%@`-?=~\\/äß€"), minLength: 1, maxLength: 20 });
+const port = fc.integer({ min: 1, max: 65535 });
+const optionalPort = fc.option(port, { nil: null });
+
+const timing = fc
+  .record({
+    intervalUs: fc.integer({ min: 50_000, max: 3_600_000_000 }),
+    timeoutUs: fc.integer({ min: 10_000, max: 3_600_000_000 }),
+    rise: fc.integer({ min: 1, max: 100 }),
+    fall: fc.integer({ min: 1, max: 100 }),
+  })
+  .map((times) => ({ ...times, timeoutUs: Math.min(times.timeoutUs, times.intervalUs) }));
+
+const headerName = fc.stringMatching(/^X-[A-Za-z0-9]{1,10}$/);
+const pemPath = fc.option(fc.constantFrom("/etc/ca.pem", "/a b/c.pem"), { nil: null });
+const tls = fc
+  .record({
+    verify: fc.boolean(),
+    serverName: fc.option(fc.constantFrom("www.example.org", "1.2.3"), { nil: null }),
+    caFile: pemPath,
+    certFile: pemPath,
+  })
+  .map((settings) => ({ ...settings, keyFile: settings.certFile === null ? null : "/k.pem" }));
+
+const http = fc.record({
+  type: fc.constant("http" as const),
+  port: optionalPort,
+  method: fc.constantFrom("GET", "POST", "OPTIONS"),
+  path: fc.constantFrom("/", "/healthz?a=b&c=*", "/%20: x".replace(" ", "")),
+  host: fc.option(fc.constantFrom("www.example.org", "[2001:db8::1]:8080", "5"), { nil: null }),
+  headers: fc.dictionary(headerName, text, { maxKeys: 3, noNullPrototype: true }),
+  expectStatus: fc.array(
+    fc
+      .tuple(fc.integer({ min: 100, max: 599 }), fc.integer({ min: 100, max: 599 }))
+      .map(([a, b]) => ({ from: Math.min(a, b), to: Math.max(a, b) })),
+    { minLength: 1, maxLength: 3 },
+  ),
+  expectBody: fc.option(
+    fc.oneof(
+      text.map((content) => ({ type: "contains" as const, text: content })),
+      fc.constantFrom("^ok$", "\\d+: \\w").map((pattern) => ({ type: "matches" as const, pattern })),
+    ),
+    { nil: null },
+  ),
+  maxBodyBytes: fc.integer({ min: 1, max: 1_048_576 }),
+  tls: fc.option(tls, { nil: null }),
+});
+const tcp = fc.record({ type: fc.constant("tcp" as const), port: optionalPort });
+const script = fc.record({
+  type: fc.constant("script" as const),
+  command: fc.array(text, { maxLength: 3 }).map((words): [string, ...string[]] => ["/bin/check", ...words]),
+  setsWeight: fc.boolean(),
+});
+
+/** Checks of one server, named as the loader names them. */
+const checks = fc.array(fc.tuple(fc.oneof(tcp, http, script), timing), { maxLength: 3 }).map((list): CheckConfig[] => {
+  const counts = new Map<string, number>();
+  return list.map(([check, times]) => {
+    const kind = check.type === "http" && check.tls !== null ? "https" : check.type;
+    const count = (counts.get(kind) ?? 0) + 1;
+    counts.set(kind, count);
+    return { ...check, ...times, name: count === 1 ? kind : `${kind}-${count}` };
+  });
+});
+
+/** A service whose addresses belong to it alone, so that services do not collide. */
+function service(index: number, serviceName: string): fc.Arbitrary<ServiceConfig> {
+  return fc
+    .record({
+      isIpv6: fc.boolean(),
+      port,
+      otherPort: port,
+      protocols: fc.constantFrom(["tcp"] as const, ["udp"] as const, ["tcp", "udp"] as const),
+      scheduler: fc.constantFrom(...SCHEDULERS),
+      hash: fc.tuple(fc.boolean(), fc.boolean()),
+      persistence: fc.option(
+        fc.record({ timeoutS: fc.integer({ min: 1, max: 86_400 }), prefixLength: fc.integer({ min: 1, max: 32 }) }),
+        { nil: null },
+      ),
+      forward: fc.constantFrom(...FORWARD_METHODS),
+      onDown: fc.constantFrom("remove" as const, "quiesce" as const),
+      shared: fc.option(checks, { nil: null }),
+      servers: fc.array(fc.record({ weight: fc.integer({ min: 0, max: 65_535 }), checks }), { maxLength: 4 }),
+    })
+    .map((drawn) => {
+      const isHashed = drawn.scheduler === "sh" || drawn.scheduler === "mh";
+      const listen = drawn.isIpv6 ? `2001:db8:${index + 1}::1` : `10.${index}.0.1`;
+      return {
+        name: serviceName,
+        listen: drawn.protocols.map((protocol) => ({ protocol, address: listen, port: drawn.port })),
+        scheduler: drawn.scheduler,
+        hashFallback: isHashed && drawn.hash[0],
+        hashPort: isHashed && drawn.hash[1],
+        persistence: drawn.persistence,
+        forward: drawn.forward,
+        onDown: drawn.onDown,
+        servers: drawn.servers.map((server, at) => ({
+          address: drawn.isIpv6 ? `2001:db8:${index + 1}::2:${at + 1}` : `10.${index}.1.${at + 1}`,
+          port: drawn.forward === "nat" ? drawn.otherPort : drawn.port,
+          weight: server.weight,
+          checks: drawn.shared ?? server.checks,
+        })),
+      };
+    });
+}
+
+/** fast-check makes objects without a prototype; the loader makes plain ones. */
+function plain<T>(value: T): T {
+  return JSON.parse(JSON.stringify(value)) as T;
+}
+
+const names = fc.uniqueArray(name, { maxLength: 4 });
+
+const model: fc.Arbitrary<DirectorConfig> = fc.record({
+  node: name,
+  log: fc.record({
+    level: fc.constantFrom("error", "warning", "notice", "info", "debug"),
+    format: fc.constantFrom("text", "json"),
+  }),
+  ipvs: fc.record({ onStop: fc.constantFrom("remove", "keep"), manageSysctls: fc.boolean() }),
+  scripts: fc.record({ maxConcurrent: fc.integer({ min: 1, max: 1024 }) }),
+  instances: names.chain((list) =>
+    fc.tuple(
+      ...list.map((each, index) =>
+        fc.record({
+          name: fc.constant(each),
+          interface: fc.constantFrom("eth0", "bond0.100", "123"),
+          vrid: fc.constant(index + 1),
+          priority: fc.integer({ min: 1, max: 254 }),
+          advertIntervalUs: fc.integer({ min: 1, max: 4095 }).map((cs) => cs * 10_000),
+          preempt: fc.oneof(
+            fc.constant({ mode: "always" as const }),
+            fc.constant({ mode: "never" as const }),
+            fc.integer({ min: 10_000, max: 3_600_000_000 }).map((delayUs) => ({ mode: "delay" as const, delayUs })),
+          ),
+          checksum: fc.constantFrom("pseudo-header" as const, "message-only" as const),
+          addresses: fc
+            .uniqueArray(fc.integer({ min: 1, max: 254 }), { minLength: 1, maxLength: 4 })
+            .map((hosts) => hosts.map((host) => ({ address: `192.0.${index}.${host}`, prefixLength: 24 }))),
+        }),
+      ),
+    ),
+  ),
+  services: names.chain((list) => fc.tuple(...list.map((each, index) => service(index, each)))),
+  schedules: fc.uniqueArray(text, { maxLength: 3 }).chain((list) =>
+    fc.tuple(
+      ...list.map((each) =>
+        fc.record({
+          name: fc.constant(each),
+          cron: fc.constantFrom("0 4 * * *", "*/5 1-3 * * 1,2", "@daily"),
+          timezone: fc.option(fc.constantFrom("Europe/Berlin", "UTC"), { nil: null }),
+          action: fc.constantFrom({ type: "reload" as const }, { type: "reconcile" as const }),
+        }),
+      ),
+    ),
+  ),
+});
+
+describe("explain", () => {
+  it("writes YAML that loads to the same model", function () {
+    this.timeout(60_000);
+    fc.assert(
+      fc.property(model, (config) => {
+        const yaml = explain(config);
+        const result = load(yaml);
+        assert.ok(result.ok, `${yaml}\n${JSON.stringify(result.ok ? null : result.error)}`);
+        // Names that look like numbers come first in an object; the order of instances and services has no meaning.
+        assert.deepEqual(sorted(plain(result.value.config)), sorted(plain(config)));
+      }),
+      { numRuns: 150 },
+    );
+  });
+});
+
+function sorted(config: DirectorConfig): DirectorConfig {
+  const byName = (a: { readonly name: string }, b: { readonly name: string }) => (a.name < b.name ? -1 : 1);
+  return { ...config, instances: [...config.instances].sort(byName), services: [...config.services].sort(byName) };
+}
