@@ -1,0 +1,184 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DirectorError } from "../../src/base/director-error.ts";
+import { EXIT, type ExitCode } from "../../src/base/exit-codes.ts";
+import { nodeFiles } from "../../src/cli/node-files.ts";
+import { DEFAULT_FILE, DEFAULT_RUN_DIR, type Handlers, runProgram } from "../../src/cli/program.ts";
+import { load } from "../config/support.ts";
+
+interface Outcome {
+  readonly exitCode: ExitCode;
+  readonly out: string;
+  readonly err: string;
+  readonly calls: readonly unknown[];
+}
+
+async function holdfast(
+  argv: readonly string[],
+  options: {
+    readonly isTerminal?: boolean;
+    readonly env?: Record<string, string>;
+    readonly run?: Handlers["run"];
+  } = {},
+): Promise<Outcome> {
+  const printed = { out: "", err: "" };
+  const calls: unknown[] = [];
+  const output = (name: "out" | "err") => ({
+    write: (text: string) => {
+      printed[name] += text;
+    },
+    isTerminal: options.isTerminal === true,
+  });
+  const record = async (call: unknown): Promise<ExitCode> => {
+    calls.push(call);
+    return EXIT.OK;
+  };
+  const exitCode = await runProgram(
+    argv,
+    "1.2.3",
+    {
+      run: options.run ?? record,
+      reload: record,
+      status: async (call) => {
+        calls.push(call);
+        return EXIT.DEGRADED;
+      },
+    },
+    { out: output("out"), err: output("err"), env: options.env ?? {} },
+  );
+  return { exitCode, ...printed, calls };
+}
+
+describe("the command line", () => {
+  it("hands options to run, reload and status, and returns their exit codes", async () => {
+    const run = await holdfast(["run", "a.yaml", "--run-dir", "/r", "--state-dir", "/s", "--debug"]);
+    assert.deepEqual(run.calls, [{ file: "a.yaml", runDir: "/r", stateDir: "/s", debug: true }]);
+    const status = await holdfast(["--run-dir", "/r", "status", "--json"]);
+    assert.equal(status.exitCode, EXIT.DEGRADED);
+    assert.deepEqual(status.calls, [{ runDir: "/r", stateDir: "/var/lib/holdfast", debug: false, json: true }]);
+    const reload = await holdfast(["reload"]);
+    assert.deepEqual(reload.calls, [{ runDir: DEFAULT_RUN_DIR, stateDir: "/var/lib/holdfast", debug: false }]);
+    assert.deepEqual((await holdfast(["run"])).calls, [
+      { file: DEFAULT_FILE, runDir: DEFAULT_RUN_DIR, stateDir: "/var/lib/holdfast", debug: false },
+    ]);
+  });
+
+  it("gives help with an example for every command", async () => {
+    for (const argv of [["--help"], ["run", "--help"], ["check", "-h"], ["reload", "--help"], ["status", "--help"]]) {
+      const { exitCode, out, err } = await holdfast(argv);
+      assert.equal(exitCode, EXIT.OK);
+      assert.match(out, /\nExamples?:\n {2}holdfast /);
+      assert.equal(err, "");
+    }
+    assert.equal((await holdfast(["--version"])).out, "1.2.3\n");
+  });
+
+  it("answers wrong usage with one sentence and 64", async () => {
+    const rows: readonly (readonly [readonly string[], RegExp])[] = [
+      [["chek"], /^holdfast: unknown command 'chek'\. Did you mean check\?\n$/],
+      [["check", "--strct"], /^holdfast: unknown option '--strct'\. Did you mean --strict\?\n$/],
+      [["check", "a", "b"], /^holdfast: too many arguments for 'check'\. .* See `holdfast --help`\.\n$/],
+      [["status", "--run-dir"], /^holdfast: option '--run-dir <dir>' argument missing\. See `holdfast --help`\.\n$/],
+    ];
+    for (const [argv, sentence] of rows) {
+      const { exitCode, out, err } = await holdfast(argv);
+      assert.equal(exitCode, EXIT.USAGE, argv.join(" "));
+      assert.match(err, sentence);
+      assert.equal(out, "");
+    }
+    assert.equal((await holdfast([])).exitCode, EXIT.USAGE);
+  });
+
+  it("turns what a command throws into a sentence, and shows a stack only on request", async () => {
+    const run = async (): Promise<ExitCode> => {
+      throw new DirectorError("DAEMON_RUNNING", "another holdfast answers on /run/x", {}, new Error("EADDRINUSE"));
+    };
+    const brief = await holdfast(["run"], { run });
+    assert.equal(brief.exitCode, EXIT.FAILED);
+    assert.equal(
+      brief.err,
+      "holdfast: another holdfast answers on /run/x. Another holdfast uses this run directory; stop it, or give this one its own --run-dir.\n",
+    );
+    const long = await holdfast(["run", "--debug"], { run });
+    assert.match(long.err, /\n {4}at [\s\S]*caused by: Error: EADDRINUSE/);
+  });
+
+  it("calls its own faults by their name", async () => {
+    const run = async (): Promise<ExitCode> => {
+      throw new TypeError("x is not a function");
+    };
+    const { exitCode, err } = await holdfast(["run"], { run });
+    assert.equal(exitCode, EXIT.OWN_FAULT);
+    assert.match(err, /^holdfast: x is not a function\. This is a fault of holdfast; --debug shows where\.\n$/);
+  });
+});
+
+describe("holdfast check", () => {
+  let folder = "";
+  const file = (name: string, text: string): string => {
+    const path = join(folder, name);
+    writeFileSync(path, text);
+    return path;
+  };
+  const GOOD = "vrrp: { instances: { a: { interface: eth0, vrid: 1, addresses: [192.0.2.10/24] } } }\n";
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "holdfast-check-"));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  it("says on stdout that all is well", async () => {
+    const path = file("a.yaml", GOOD);
+    assert.deepEqual(await holdfast(["check", path, "--strict"]), {
+      exitCode: EXIT.OK,
+      out: `${path}: 1 instance, 0 services, 0 servers; no problems\n`,
+      err: "",
+      calls: [],
+    });
+  });
+
+  it("exits with 1 for warnings only when asked to", async () => {
+    const path = file("a.yaml", `${GOOD}services: { web: { listen: 192.0.2.10:80, servers: [10.0.0.11:80] } }\n`);
+    assert.equal((await holdfast(["check", path])).exitCode, EXIT.OK);
+    assert.equal((await holdfast(["check", path, "--strict"])).exitCode, EXIT.FAILED);
+    assert.equal((await holdfast(["check", file("b.yaml", "x"), "--strict"])).exitCode, EXIT.BAD_CONFIG);
+  });
+
+  it("explains on stdout, in YAML that loads", async () => {
+    const { out, err } = await holdfast(["check", file("a.yaml", GOOD), "--explain"]);
+    assert.match(out, /^ {6}advertise: 1s$/m);
+    assert.ok(load(out).ok);
+    assert.match(err, /no problems\n$/);
+  });
+
+  it("prints JSON for programs", async () => {
+    const path = file("a.yaml", "nod: lb1\n");
+    const { exitCode, out, err } = await holdfast(["check", path, "--json"]);
+    const report = JSON.parse(out);
+    assert.equal(exitCode, EXIT.BAD_CONFIG);
+    assert.equal(err, "");
+    assert.equal(report.valid, false);
+    assert.deepEqual(report.errors[0].location, { file: path, line: 1, column: 1 });
+    const good = JSON.parse((await holdfast(["check", file("b.yaml", GOOD), "--json", "--explain"])).out);
+    assert.equal(good.config.instances[0].vrid, 1);
+  });
+
+  it("colours for people only", async () => {
+    const path = file("a.yaml", "nod: lb1\n");
+    const isColoured = async (options: Parameters<typeof holdfast>[1]) =>
+      (await holdfast(["check", path], options)).err.includes("\u001b[");
+    assert.equal(await isColoured({ isTerminal: true }), true);
+    assert.equal(await isColoured({ isTerminal: true, env: { NO_COLOR: "1" } }), false);
+    assert.equal(await isColoured({ isTerminal: true, env: { TERM: "dumb" } }), false);
+    assert.equal(await isColoured({}), false);
+  });
+
+  it("says why a file cannot be read, and is not held up by what is no file", async () => {
+    assert.match((await holdfast(["check", join(folder, "none")])).err, /there is no such file/);
+    assert.match((await holdfast(["check", folder])).err, /it is a folder/);
+    assert.match((await holdfast(["check", "/dev/zero"])).err, /larger than 4 MiB/);
+    assert.equal(nodeFiles.stat(join(folder, "none")), null);
+  });
+});
