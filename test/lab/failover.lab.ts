@@ -7,7 +7,7 @@ import type { CutKind } from "./support/hosts.ts";
 import { type GapProbe, startProbe } from "./support/probe.ts";
 import { type Topology, withTopology } from "./support/topology.ts";
 import { waitFor } from "./support/wait.ts";
-import { adverts, startCapture, succession } from "./support/witness.ts";
+import { adverts, startCapture } from "./support/witness.ts";
 
 /** What the machine may add to what the protocol asks; its measured stalls come on top. */
 const ALLOWANCE_MS = 20;
@@ -55,10 +55,27 @@ function lastWords(directors: readonly Director[]): string[] {
   return directors.flatMap((director) => [`-- ${director.host.name}`, ...director.lines.slice(-12)]);
 }
 
-/** Names of the directors that sent adverts, in their order. */
-function masters(topology: Topology, lines: readonly string[]): string[] {
-  const sources = succession(adverts(lines));
-  return sources.map((source) => `lb${topology.plan.directors.indexOf(source) + 1}`);
+/** The directors that sent the captured adverts, one entry an advert, by name. */
+function senders(topology: Topology, lines: readonly string[]): string[] {
+  return adverts(lines).map((advert) => `lb${topology.plan.directors.indexOf(advert.source) + 1}`);
+}
+
+/**
+ * No flap: lb1, then lb2, and with preemption lb1 again for good. Two that were masters without hearing each other
+ * may overlap by one advert: the lesser one may still say that it was there, so that the other announces the address.
+ */
+function assertSuccession(sent: readonly string[], preempt: boolean, overlap: number): void {
+  const taken = sent.indexOf("lb2");
+  assert.ok(taken > 0, `lb1 and then lb2 advertise: ${sent}`);
+  const after = sent.slice(taken);
+  const back = after.indexOf("lb1");
+  if (!preempt) {
+    assert.equal(back, -1, `lb1 came back without preemption: ${sent}`);
+    return;
+  }
+  assert.ok(back > 0, `lb1 does not advertise again: ${sent}`);
+  const lesser = after.slice(back).filter((name) => name === "lb2").length;
+  assert.ok(lesser <= overlap, `lb2 went on for ${lesser} adverts after lb1 was back: ${sent}`);
 }
 
 function startPair(topology: Topology, options: PairOptions): Director[] {
@@ -76,8 +93,8 @@ describe("failover, seen by the client", () => {
         const capture = await startCapture(topology.client, join(topology.dir, "adverts.pcap"), "eth0", "ip proto 112");
         await waitFor(
           "the client hears lb1's adverts",
-          async () => masters(topology, await capture.read()).join(),
-          (seen) => seen === "lb1",
+          async () => senders(topology, await capture.read()).join(),
+          (seen) => /^lb1/.test(seen),
           { withinMs: 10_000 },
         );
 
@@ -101,7 +118,7 @@ describe("failover, seen by the client", () => {
         assert.deepEqual(topology.holders(), [preempt ? "lb1" : "lb2"], lastWords(directors).join("\n"));
         const backMs = advertiseMs + ALLOWANCE_MS + back.stallMs;
         assert.ok(back.gapMs <= backMs, `the return cost ${back.gapMs} ms, more than one interval`);
-        assert.deepEqual(masters(topology, await capture.stop()), preempt ? ["lb1", "lb2", "lb1"] : ["lb1", "lb2"]);
+        assertSuccession(senders(topology, await capture.stop()), preempt, kind === "silent" ? 1 : 0);
         console.log(`        ${numbers}; return ${back.gapMs.toFixed(1)} ms`);
       });
     });

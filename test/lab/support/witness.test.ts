@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { largestGapWithin, parseProbe } from "./probe.ts";
-import { adverts, parseTable, succession } from "./witness.ts";
+import { adverts, parseTable } from "./witness.ts";
 
 /** The lab's own readers: what they misread, no scenario would notice. */
 describe("lab support", () => {
@@ -71,7 +71,7 @@ FWM  9 rr
     assert.deepEqual([control.sent, control.lost, Math.round(control.largestGapMs)], [2, 0, 6]);
   });
 
-  it("reads adverts as tcpdump prints them, and who followed whom", () => {
+  it("reads adverts as tcpdump prints them", () => {
     const lines = [
       "1700000000.100000 IP 192.0.2.11 > 224.0.0.18: vrrp 192.0.2.11 > 224.0.0.18: VRRPv3, Advertisement, vrid 51, prio 150, intvl 100cs, length 12",
       "1700000000.200000 IP 192.0.2.11 > 224.0.0.18: VRRPv3, Advertisement, vrid 51, prio 150, intvl 100cs, length 12",
@@ -87,6 +87,5 @@ FWM  9 rr
         ["192.0.2.12", 51, 100],
       ],
     );
-    assert.deepEqual(succession(seen), ["192.0.2.11", "192.0.2.12"]);
   });
 });

@@ -168,8 +168,3 @@ export function adverts(lines: readonly string[]): Advert[] {
     return [{ atMs: Number(at) * 1000, source, vrid: Number(vrid), priority: Number(priority) }];
   });
 }
-
-/** Senders in their order, each change once: `[lb1, lb2, lb1]`. */
-export function succession(list: readonly Advert[]): string[] {
-  return list.map((advert) => advert.source).filter((source, index, all) => source !== all[index - 1]);
-}
