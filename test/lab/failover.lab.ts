@@ -61,10 +61,10 @@ function senders(topology: Topology, lines: readonly string[]): string[] {
 }
 
 /**
- * No flap: lb1, then lb2, and with preemption lb1 again for good. Two that were masters without hearing each other
- * may overlap by one advert: the lesser one may still say that it was there, so that the other announces the address.
+ * No flap: lb1, then lb2, and with preemption lb1 again for good. The lesser one may say once more that it was there:
+ * the other hears that there were two, and announces its addresses again.
  */
-function assertSuccession(sent: readonly string[], preempt: boolean, overlap: number): void {
+function assertSuccession(sent: readonly string[], preempt: boolean): void {
   const taken = sent.indexOf("lb2");
   assert.ok(taken > 0, `lb1 and then lb2 advertise: ${sent}`);
   const after = sent.slice(taken);
@@ -75,21 +75,26 @@ function assertSuccession(sent: readonly string[], preempt: boolean, overlap: nu
   }
   assert.ok(back > 0, `lb1 does not advertise again: ${sent}`);
   const lesser = after.slice(back).filter((name) => name === "lb2").length;
-  assert.ok(lesser <= overlap, `lb2 went on for ${lesser} adverts after lb1 was back: ${sent}`);
+  assert.ok(lesser <= 1, `lb2 went on for ${lesser} adverts after lb1 was back: ${sent}`);
 }
 
-function startPair(topology: Topology, options: PairOptions): Director[] {
-  return ([1, 2] as const).map((number) =>
-    startDirector(topology, topology.lb(number), vrrpYaml(topology, number, { ...options, priorities: PRIORITIES })),
-  );
+/** lb1 first, so that it is the master also where nobody preempts. */
+async function startPair(topology: Topology, options: PairOptions): Promise<Director[]> {
+  const directors: Director[] = [];
+  for (const number of [1, 2] as const) {
+    const yaml = vrrpYaml(topology, number, { ...options, priorities: PRIORITIES });
+    directors.push(startDirector(topology, topology.lb(number), yaml));
+    await held(topology, ["lb1"], directors);
+  }
+  await directors[1]?.program.line(/initialize -> backup/);
+  return directors;
 }
 
 describe("failover, seen by the client", () => {
   for (const { advertise, advertiseMs, kind, preempt } of CASES) {
     it(`adverts every ${advertise}, ${kind} cut, preempt ${preempt}`, async () => {
       await withTopology({ directors: 2 }, async (topology) => {
-        const directors = startPair(topology, { advertise, preempt: String(preempt) });
-        await held(topology, ["lb1"], directors);
+        const directors = await startPair(topology, { advertise, preempt: String(preempt) });
         const capture = await startCapture(topology.client, join(topology.dir, "adverts.pcap"), "eth0", "ip proto 112");
         await waitFor(
           "the client hears lb1's adverts",
@@ -118,7 +123,7 @@ describe("failover, seen by the client", () => {
         assert.deepEqual(topology.holders(), [preempt ? "lb1" : "lb2"], lastWords(directors).join("\n"));
         const backMs = advertiseMs + ALLOWANCE_MS + back.stallMs;
         assert.ok(back.gapMs <= backMs, `the return cost ${back.gapMs} ms, more than one interval`);
-        assertSuccession(senders(topology, await capture.stop()), preempt, kind === "silent" ? 1 : 0);
+        assertSuccession(senders(topology, await capture.stop()), preempt);
         console.log(`        ${numbers}; return ${back.gapMs.toFixed(1)} ms`);
       });
     });
@@ -127,8 +132,7 @@ describe("failover, seen by the client", () => {
   it("a master that is stopped hands over within the skew, and leaves nothing behind", async () => {
     const advertiseMs = 1000;
     await withTopology({ directors: 2 }, async (topology) => {
-      const directors = startPair(topology, { advertise: "1s" });
-      await held(topology, ["lb1"], directors);
+      const directors = await startPair(topology, { advertise: "1s" });
       const probe = await watch(topology);
       await directors[0]?.stop();
       await probe.answers(advertiseMs);
