@@ -49,10 +49,14 @@ export function runCheckerProcess(): void {
     },
     stop: () => {
       checker.stop();
+      runner.killAll();
       void channel.outbox.drained().then(() => process.exit(0));
     },
     // The kernel goes on forwarding by the table as it is; the next checker takes over from there.
-    orphaned: () => process.exit(0),
+    orphaned: () => {
+      runner.killAll();
+      process.exit(0);
+    },
   });
   channel.outbox.ready();
 }

@@ -106,7 +106,7 @@ export class VrrpInstance {
   shutdown(): void {
     this.#feed({ type: "shutdown", nowUs: this.#with.clock.nowUs() });
     this.#with.io.release();
-    this.#alarm.disarm();
+    this.#alarm.close();
   }
 
   receive(packet: ReceivedPacket): void {

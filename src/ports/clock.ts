@@ -10,6 +10,8 @@ export interface Clock {
 export interface Alarm {
   arm(atUs: number): void;
   disarm(): void;
+  /** Disarms for good and gives back what the alarm holds. */
+  close(): void;
 }
 
 export interface AlarmFactory {

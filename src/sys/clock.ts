@@ -22,8 +22,8 @@ export const systemClock: Clock = {
  */
 export class TimerfdAlarms implements AlarmFactory {
   readonly #native: Native;
-  /** One per created alarm, closed with this. */
-  readonly #descriptors: number[] = [];
+  /** One per alarm that was created and not closed; as many as there are instances. */
+  readonly #descriptors = new Set<number>();
 
   constructor(native: Native) {
     this.#native = native;
@@ -33,7 +33,7 @@ export class TimerfdAlarms implements AlarmFactory {
     const native = this.#native;
     const fd = native.timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
     assert(fd >= 0, `timerfd_create failed: ${errnoText(-fd)}`);
-    this.#descriptors.push(fd);
+    this.#descriptors.add(fd);
     let dueUs: number | undefined;
     const disarm = (): void => {
       dueUs = undefined;
@@ -58,14 +58,18 @@ export class TimerfdAlarms implements AlarmFactory {
         native.hold(fd, true);
       },
       disarm,
+      close: () => this.#close(fd),
     };
   }
 
   close(): void {
-    for (const fd of this.#descriptors.splice(0)) {
-      this.#native.unwatch(fd);
-      this.#native.close(fd);
-    }
+    for (const fd of [...this.#descriptors]) this.#close(fd);
+  }
+
+  #close(fd: number): void {
+    if (!this.#descriptors.delete(fd)) return;
+    this.#native.unwatch(fd);
+    this.#native.close(fd);
   }
 }
 
@@ -95,12 +99,10 @@ export class TimeoutAlarms implements AlarmFactory {
         Math.min(waitMs, MAX_TIMEOUT_MS),
       );
     };
-    return {
-      arm,
-      disarm() {
-        clearTimeout(timer);
-        timer = undefined;
-      },
+    const disarm = (): void => {
+      clearTimeout(timer);
+      timer = undefined;
     };
+    return { arm, disarm, close: disarm };
   }
 }

@@ -4,14 +4,14 @@ import { notRun } from "../../src/checks/outcome.ts";
 import type { ServiceConfig } from "../../src/config/model.ts";
 import { scriptCheck, server, service, tcpCheck } from "../support/check-configs.ts";
 import { FakeCheckers, HANG, PASS, REFUSE } from "../support/fake-checkers.ts";
-import { FakeTime } from "../support/fake-time.ts";
+import { VirtualTime } from "../support/virtual-time.ts";
 
 const MS = 1_000;
 const SECOND = 1_000_000;
 
 /** Interval 1 s, timeout 500 ms, rise 2, fall 3; with the draw 0 the first attempt begins at once. */
 function rig(draw: () => number = () => 0) {
-  const time = new FakeTime();
+  const time = new VirtualTime();
   const startUs = time.nowUs();
   const checkers = new FakeCheckers(time);
   /** Events with the time since the start, as a test reads them best. */
@@ -66,7 +66,7 @@ describe("app/check-runner", () => {
     it("the first outcome decides at once; a dead server leaves after exactly interval × fall + timeout", async () => {
       const { time, checkers, log, configure } = rig();
       configure([service([server(1)])]);
-      await time.advance(2 * SECOND);
+      await time.advanceSettled(2 * SECOND);
       assert.deepEqual(log.splice(0), [
         "0ms 10.0.0.1:1 unknown false 0",
         "0ms tcp unknown->up: fine",
@@ -74,21 +74,21 @@ describe("app/check-runner", () => {
       ]);
       // It dies just after the attempt at 2 s, the worst moment.
       checkers.answer = () => HANG;
-      await time.advance(3 * SECOND + 500 * MS - 1);
+      await time.advanceSettled(3 * SECOND + 500 * MS - 1);
       assert.deepEqual(log, []);
-      await time.advance(1);
+      await time.advanceSettled(1);
       assert.deepEqual(log, ["5500ms tcp up->down: nothing came", "5500ms 10.0.0.1:1 down false 0"]);
     });
 
     it("a refusing server leaves with its third refusal and returns with its second pass", async () => {
       const { time, checkers, log, configure } = rig();
       configure([service([server(1)])]);
-      await time.advance(500 * MS);
+      await time.advanceSettled(500 * MS);
       log.length = 0;
       checkers.answer = () => REFUSE;
-      await time.advance(4 * SECOND);
+      await time.advanceSettled(4 * SECOND);
       checkers.answer = () => PASS;
-      await time.advance(3 * SECOND);
+      await time.advanceSettled(3 * SECOND);
       assert.deepEqual(log, [
         "3000ms tcp up->down: refused",
         "3000ms 10.0.0.1:1 down false 0",
@@ -101,7 +101,7 @@ describe("app/check-runner", () => {
       const { time, checkers, log, configure } = rig();
       checkers.answer = () => REFUSE;
       configure([service([server(1), server(2)])], (_service, { port }) => port === 1);
-      await time.advance(2 * SECOND);
+      await time.advanceSettled(2 * SECOND);
       assert.deepEqual(log, [
         "0ms 10.0.0.1:1 up true 1",
         "0ms 10.0.0.1:2 unknown false 0",
@@ -116,11 +116,11 @@ describe("app/check-runner", () => {
       const { time, startUs, checkers, runner, configure } = rig();
       checkers.answer = () => HANG;
       configure([service([server(1)])]);
-      await time.advance(500 * MS - 1);
+      await time.advanceSettled(500 * MS - 1);
       assert.equal(checkers.aborted, 0);
-      await time.advance(1);
+      await time.advanceSettled(1);
       assert.equal(checkers.aborted, 1);
-      await time.advance(SECOND);
+      await time.advanceSettled(SECOND);
       assert.deepEqual(checkers.startsOf(1), [startUs, startUs + SECOND]);
       const [check] = runner.snapshot()[0]?.checks ?? [];
       assert.deepEqual([check?.lastReason, check?.last, check?.latencyUs], ["timeout", "nothing came", 500 * MS]);
@@ -131,10 +131,10 @@ describe("app/check-runner", () => {
         const { time, checkers, log, configure } = rig();
         time.alarmLateUs = MS;
         configure([service([server(1, { checks: [tcpCheck({ timeoutUs })] })])]);
-        await time.advance(2 * SECOND + 10 * MS);
+        await time.advanceSettled(2 * SECOND + 10 * MS);
         checkers.answer = () => HANG;
         log.length = 0;
-        await time.advance(3 * SECOND + timeoutUs + 100 * MS);
+        await time.advanceSettled(3 * SECOND + timeoutUs + 100 * MS);
         assert.match(log[0] ?? "", /tcp up->down: nothing came$/);
         assert.ok(Number.parseInt(log[0] ?? "", 10) <= (5 * SECOND + timeoutUs) / MS + 15, log[0]);
       });
@@ -144,7 +144,7 @@ describe("app/check-runner", () => {
       const { time, startUs, checkers, runner, configure } = rig();
       checkers.answer = () => ({ ...PASS, afterUs: 2_300 * MS });
       configure([service([server(1, { checks: [tcpCheck({ timeoutUs: 5 * SECOND })] })])]);
-      await time.advance(9_500 * MS);
+      await time.advanceSettled(9_500 * MS);
       const starts = checkers.startsOf(1).map((us) => us - startUs);
       assert.deepEqual(starts, [0, 3 * SECOND, 6 * SECOND, 9 * SECOND]);
       assert.equal(checkers.overlaps, 0);
@@ -161,7 +161,7 @@ describe("app/check-runner", () => {
       // Every third server hangs until the deadline.
       checkers.answer = ({ port }) => (port % 3 === 0 ? HANG : PASS);
       configure([many]);
-      await time.advance(3 * SECOND);
+      await time.advanceSettled(3 * SECOND);
       const perBucket = new Map<number, number>();
       const perServer = new Map<number, number[]>();
       for (const { atUs, target } of checkers.starts) {
@@ -188,16 +188,16 @@ describe("app/check-runner", () => {
     it("an answer that waited during the stall still counts", async () => {
       const { time, checkers, log, configure } = rig();
       configure([service([server(1)])]);
-      await time.advance(500 * MS);
+      await time.advanceSettled(500 * MS);
       log.length = 0;
       const waiting = { ...PASS, afterUs: 2_500 * MS + 100 };
       checkers.answer = () => waiting;
-      await time.advance(600 * MS);
+      await time.advanceSettled(600 * MS);
       // The deadline (500 ms) passes unnoticed; the answer is read a little after the process runs again.
       time.stall(2_500 * MS);
-      await time.advance(1);
+      await time.advanceSettled(1);
       assert.equal(checkers.aborted, 0);
-      await time.advance(100 * MS);
+      await time.advanceSettled(100 * MS);
       assert.equal(checkers.aborted, 0);
       assert.deepEqual(log, []);
     });
@@ -206,22 +206,22 @@ describe("app/check-runner", () => {
       const { time, checkers, configure } = rig();
       checkers.answer = () => HANG;
       configure([service([server(1)])]);
-      await time.advance(100 * MS);
+      await time.advanceSettled(100 * MS);
       time.stall(10 * SECOND);
-      await time.advance(500 * MS - 1);
+      await time.advanceSettled(500 * MS - 1);
       assert.equal(checkers.aborted, 0);
       // A second stall, over the moved deadline.
       time.stall(3 * SECOND);
-      await time.advance(1);
+      await time.advanceSettled(1);
       assert.equal(checkers.aborted, 1);
     });
 
     it("one late attempt begins at once, the missed slots are counted, the cadence stays", async () => {
       const { time, startUs, checkers, runner, configure } = rig();
       configure([service([server(1)])]);
-      await time.advance(100 * MS);
+      await time.advanceSettled(100 * MS);
       time.stall(3_400 * MS);
-      await time.advance(2 * SECOND);
+      await time.advanceSettled(2 * SECOND);
       const starts = checkers.startsOf(1).map((us) => us - startUs);
       assert.deepEqual(starts, [0, 3_500 * MS, 4 * SECOND, 5 * SECOND]);
       assert.equal(runner.snapshot()[0]?.checks[0]?.missed, 2);
@@ -232,11 +232,11 @@ describe("app/check-runner", () => {
       const { time, checkers, log, runner, configure } = rig();
       checkers.answer = () => ({ ...PASS, afterUs: 1_700 * MS, isDeaf: true });
       configure([service([server(1)])]);
-      await time.advance(1_499 * MS);
+      await time.advanceSettled(1_499 * MS);
       assert.equal(log.length, 1);
-      await time.advance(1 * MS);
+      await time.advanceSettled(1 * MS);
       assert.match(log[1] ?? "", /^1500ms tcp unknown->down: the attempt did not end/);
-      await time.advance(300 * MS);
+      await time.advanceSettled(300 * MS);
       assert.equal(runner.snapshot()[0]?.decision.verdict, "down");
       assert.equal(runner.snapshot()[0]?.checks[0]?.lastReason, "stuck");
     });
@@ -247,7 +247,7 @@ describe("app/check-runner", () => {
       const { time, checkers, log, configure } = rig();
       checkers.answer = ({ check }) => (check === "b" ? { ...PASS, afterUs: 200 * MS } : PASS);
       configure([service([server(1, { checks: [tcpCheck({ name: "a" }), tcpCheck({ name: "b" })] })])]);
-      await time.advance(300 * MS);
+      await time.advanceSettled(300 * MS);
       assert.deepEqual(log, [
         "0ms 10.0.0.1:1 unknown false 0",
         "0ms a unknown->up: fine",
@@ -260,7 +260,7 @@ describe("app/check-runner", () => {
       const { time, checkers, log, configure } = rig();
       checkers.answer = () => REFUSE;
       configure([service([server(1)], { onDown: "quiesce" })]);
-      await time.advance(1);
+      await time.advanceSettled(1);
       assert.equal(log.at(-1), "0ms 10.0.0.1:1 down true 0");
     });
 
@@ -275,11 +275,11 @@ describe("app/check-runner", () => {
       let weight = 10;
       checkers.answer = () => ({ afterUs: 0, outcome: { passed: true, weight, detail: "load" } });
       configure([service([server(1, { checks: [scriptCheck({ setsWeight: true })] })])]);
-      await time.advance(500 * MS);
+      await time.advanceSettled(500 * MS);
       weight = 3;
-      await time.advance(2 * SECOND);
+      await time.advanceSettled(2 * SECOND);
       checkers.answer = () => PASS;
-      await time.advance(SECOND);
+      await time.advanceSettled(SECOND);
       assert.deepEqual(
         log.filter((line) => line.includes("10.0.0.1")),
         [
@@ -294,16 +294,16 @@ describe("app/check-runner", () => {
     it("a machine short of descriptors says so once, and blames no server", async () => {
       const { time, checkers, log, runner, configure } = rig();
       configure([service([server(1)])]);
-      await time.advance(500 * MS);
+      await time.advanceSettled(500 * MS);
       log.length = 0;
       checkers.answer = () => ({ afterUs: 0, outcome: notRun("local_resources", "EMFILE") });
-      await time.advance(10 * SECOND);
+      await time.advanceSettled(10 * SECOND);
       assert.deepEqual(log, ["1000ms tcp not run: local_resources"]);
       assert.equal(runner.snapshot()[0]?.checks[0]?.notRun, 10);
       checkers.answer = () => PASS;
-      await time.advance(SECOND);
+      await time.advanceSettled(SECOND);
       checkers.answer = () => ({ afterUs: 0, outcome: notRun("local_resources", "EMFILE") });
-      await time.advance(SECOND);
+      await time.advanceSettled(SECOND);
       assert.deepEqual(log, ["1000ms tcp not run: local_resources", "12000ms tcp not run: local_resources"]);
     });
   });
@@ -316,7 +316,7 @@ describe("app/check-runner", () => {
       const { time, startUs, checkers, log, configure } = rig(inTurn());
       checkers.answer = () => ({ ...PASS, afterUs: 300 * MS });
       configure([scripts(6)], undefined, 2);
-      await time.advance(999 * MS);
+      await time.advanceSettled(999 * MS);
       assert.equal(checkers.maxRunning, 2);
       const starts = checkers.starts.map(({ atUs, target }) => [target.port, (atUs - startUs) / MS]);
       assert.deepEqual(starts, [
@@ -338,13 +338,13 @@ describe("app/check-runner", () => {
         [1, 2, 3, 4].map((port) => server(port, { checks: [scriptCheck({ timeoutUs: 900 * MS })] })),
       );
       configure([slow], undefined, 1);
-      await time.advance(SECOND);
+      await time.advanceSettled(SECOND);
       assert.equal(runner.statistics().waiting, 3);
       assert.deepEqual(
         log.filter((line) => line.includes("not run")),
         ["1000ms script not run: no_slot", "1000ms script not run: no_slot"],
       );
-      await time.advance(30 * SECOND);
+      await time.advanceSettled(30 * SECOND);
       const perServer = [1, 2, 3, 4].map((port) => checkers.startsOf(port).length);
       assert.ok(Math.min(...perServer) >= 10 && Math.max(...perServer) <= 12, `unfair: ${perServer}`);
       assert.equal(checkers.maxRunning, 1);
@@ -356,7 +356,7 @@ describe("app/check-runner", () => {
       checkers.answer = ({ check }) => (check === "script" ? HANG : PASS);
       const mixed = [1, 2, 3].map((port) => server(port, { checks: [scriptCheck(), tcpCheck()] }));
       configure([service(mixed)], undefined, 1);
-      await time.advance(3 * SECOND);
+      await time.advanceSettled(3 * SECOND);
       const tcp = checkers.starts.filter(({ target }) => target.check === "check" || target.check === "tcp");
       const instants = [...new Set(tcp.map(({ atUs }) => atUs - startUs))];
       assert.deepEqual(instants, [0, SECOND, 2 * SECOND, 3 * SECOND]);
@@ -367,9 +367,9 @@ describe("app/check-runner", () => {
       const { time, checkers, configure } = rig();
       checkers.answer = ({ port }) => (port === 1 ? HANG : PASS);
       configure([scripts(2)], undefined, 1);
-      await time.advance(500 * MS - 1);
+      await time.advanceSettled(500 * MS - 1);
       assert.deepEqual(checkers.startsOf(2), []);
-      await time.advance(1);
+      await time.advanceSettled(1);
       assert.equal(checkers.startsOf(2).length, 1);
     });
   });
@@ -379,13 +379,13 @@ describe("app/check-runner", () => {
       const { time, startUs, checkers, log, runner, configure } = rig();
       checkers.answer = () => ({ ...PASS, afterUs: 100 * MS });
       configure([service([server(1)])]);
-      await time.advance(2 * SECOND + 50 * MS);
+      await time.advanceSettled(2 * SECOND + 50 * MS);
       const before = runner.snapshot();
       log.length = 0;
       configure([service([server(1), server(2)])]);
       assert.deepEqual(runner.snapshot()[0], before[0]);
       assert.deepEqual(log.splice(0), ["2050ms 10.0.0.1:2 unknown false 0"]);
-      await time.advance(SECOND);
+      await time.advanceSettled(SECOND);
       assert.equal(checkers.aborted, 0);
       assert.equal(runner.snapshot()[0]?.checks[0]?.attempts, 3);
       const starts = checkers.startsOf(1).map((us) => us - startUs);
@@ -395,14 +395,14 @@ describe("app/check-runner", () => {
     it("does not take out a server that is up because its check changed", async () => {
       const { time, checkers, log, runner, configure } = rig();
       configure([service([server(1)])]);
-      await time.advance(100 * MS);
+      await time.advanceSettled(100 * MS);
       log.length = 0;
       checkers.answer = () => REFUSE;
       configure([service([server(1, { checks: [tcpCheck({ port: 8080 })] })])]);
       assert.deepEqual(log, []);
       assert.equal(runner.snapshot()[0]?.checks[0]?.isAssumed, true);
       assert.equal(checkers.closed, 1);
-      await time.advance(3 * SECOND);
+      await time.advanceSettled(3 * SECOND);
       assert.deepEqual(log, ["2100ms tcp up->down: refused", "2100ms 10.0.0.1:1 down false 0"]);
     });
 
@@ -410,11 +410,11 @@ describe("app/check-runner", () => {
       const { time, checkers, log, configure } = rig();
       checkers.answer = () => REFUSE;
       configure([service([server(1)])]);
-      await time.advance(100 * MS);
+      await time.advanceSettled(100 * MS);
       checkers.answer = () => PASS;
       log.length = 0;
       configure([service([server(1, { checks: [tcpCheck({ port: 8080 })] })])]);
-      await time.advance(1);
+      await time.advanceSettled(1);
       assert.deepEqual(log.slice(1), ["100ms tcp unknown->up: fine", "100ms 10.0.0.1:1 up true 1"]);
     });
 
@@ -422,12 +422,12 @@ describe("app/check-runner", () => {
       const { time, checkers, log, runner, configure } = rig();
       checkers.answer = () => HANG;
       configure([service([server(1), server(2)])]);
-      await time.advance(100 * MS);
+      await time.advanceSettled(100 * MS);
       log.length = 0;
       configure([service([server(2)])]);
       assert.deepEqual(log, ["100ms 10.0.0.1:1 gone"]);
       assert.deepEqual([checkers.aborted, checkers.closed, checkers.running], [1, 1, 1]);
-      await time.advance(3 * SECOND);
+      await time.advanceSettled(3 * SECOND);
       assert.equal(checkers.startsOf(1).length, 1);
       assert.equal(runner.statistics().checks, 1);
     });
@@ -436,7 +436,7 @@ describe("app/check-runner", () => {
       const { time, checkers, log, configure } = rig();
       checkers.answer = ({ port }) => (port === 1 ? PASS : REFUSE);
       configure([service([server(1), server(2)])]);
-      await time.advance(100 * MS);
+      await time.advanceSettled(100 * MS);
       log.length = 0;
       configure([service([server(1, { weight: 7 }), server(2)], { onDown: "quiesce" })]);
       assert.deepEqual(log, ["100ms 10.0.0.1:1 up true 7", "100ms 10.0.0.1:2 down true 0"]);
@@ -447,10 +447,10 @@ describe("app/check-runner", () => {
       checkers.answer = () => ({ ...PASS, afterUs: 400 * MS });
       const script = (port: number) => server(port, { checks: [scriptCheck()] });
       configure([service([1, 2, 3, 4].map(script))], undefined, 1);
-      await time.advance(100 * MS);
+      await time.advanceSettled(100 * MS);
       assert.equal(checkers.running, 1);
       configure([service([2, 3, 4].map(script))], undefined, 2);
-      await time.advance(0);
+      await time.advanceSettled(0);
       assert.deepEqual(
         checkers.starts.map(({ target }) => target.port),
         [1, 2, 3],
@@ -461,7 +461,7 @@ describe("app/check-runner", () => {
     it("the same server in two services is two servers", async () => {
       const { time, checkers, runner, configure } = rig();
       configure([service([server(1)], { name: "a" }), service([server(1)], { name: "b" })]);
-      await time.advance(1);
+      await time.advanceSettled(1);
       assert.deepEqual(
         checkers.starts.map(({ target }) => target.service),
         ["a", "b"],
@@ -481,11 +481,11 @@ describe("app/check-runner", () => {
       undefined,
       1,
     );
-    await time.advance(100 * MS);
+    await time.advanceSettled(100 * MS);
     log.length = 0;
     runner.stop();
     assert.deepEqual([checkers.aborted, checkers.running, checkers.closed], [2, 0, 3]);
-    await time.advance(5 * SECOND);
+    await time.advanceSettled(5 * SECOND);
     assert.deepEqual(log, []);
     assert.equal(checkers.starts.length, 2);
     assert.deepEqual(runner.statistics(), {

@@ -1,7 +1,7 @@
 import type { CheckTarget } from "../../src/checks/checker.ts";
 import type { CheckerFactory } from "../../src/checks/checker-factory.ts";
 import { fail, type Outcome, pass } from "../../src/checks/outcome.ts";
-import type { FakeTime } from "./fake-time.ts";
+import type { VirtualTime } from "./virtual-time.ts";
 
 export interface Answer {
   /** null = never, until aborted. */
@@ -21,10 +21,10 @@ export interface Start {
   readonly target: CheckTarget;
 }
 
-/** Checkers whose servers answer as the test says, at instants of a FakeTime; notes every attempt. */
+/** Checkers whose servers answer as the test says, at instants of a VirtualTime; notes every attempt. */
 export class FakeCheckers {
   readonly starts: Start[] = [];
-  readonly #time: FakeTime;
+  readonly #time: VirtualTime;
   answer: (target: CheckTarget) => Answer = () => PASS;
   /** Attempts under way, and the most there were at once. */
   running = 0;
@@ -33,7 +33,7 @@ export class FakeCheckers {
   closed = 0;
   overlaps = 0;
 
-  constructor(time: FakeTime) {
+  constructor(time: VirtualTime) {
     this.#time = time;
   }
 

@@ -65,6 +65,17 @@ for (const [name, open] of factories) {
       assert.ok((fired[0] ?? 0) >= startUs + 20_000);
     });
 
+    it("do not fire once closed, and closing twice is no fault", async () => {
+      const fired: string[] = [];
+      const alarm = alarms.create(() => fired.push("closed"));
+      const startUs = systemClock.nowUs();
+      alarm.arm(startUs + 1_000);
+      alarm.close();
+      alarm.close();
+      await waitUntil(startUs + 5_000);
+      assert.deepEqual(fired, []);
+    });
+
     it("do not fire once disarmed, also when another alarm of the same turn disarms them", async () => {
       const startUs = systemClock.nowUs();
       const fired: string[] = [];
