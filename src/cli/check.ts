@@ -1,5 +1,5 @@
 import { EXIT, type ExitCode } from "../base/exit-codes.ts";
-import { explain } from "../config/explain.ts";
+import { explain, withoutSecrets } from "../config/explain.ts";
 import type { FileAccess } from "../config/file-access.ts";
 import { loadConfigFiles } from "../config/load-files.ts";
 import type { DirectorConfig } from "../config/model.ts";
@@ -24,7 +24,7 @@ export interface CheckOptions {
 export function check(options: CheckOptions, terminal: Terminal, files: FileAccess): ExitCode {
   const loaded = loadConfigFiles(options.file, { nodeName: options.nodeName }, files);
   const problems = loaded.ok ? [...loaded.value.warnings, ...loaded.value.fileProblems] : loaded.error;
-  const config = loaded.ok ? loaded.value.config : null;
+  const config = loaded.ok ? withoutSecrets(loaded.value.config) : null;
   const hasErrors = problems.some(({ severity }) => severity === "error");
   const exitCode = hasErrors ? EXIT.BAD_CONFIG : options.strict && problems.length > 0 ? EXIT.FAILED : EXIT.OK;
   if (options.json) terminal.out.write(`${JSON.stringify(report(options, problems, config), null, 2)}\n`);

@@ -1,5 +1,5 @@
 import { formatEndpoint } from "../base/endpoint.ts";
-import type { DirectorConfig, InstanceConfig, ServerConfig, ServiceConfig } from "./model.ts";
+import type { DirectorConfig, InstanceConfig, ServiceConfig } from "./model.ts";
 
 /** One thing that is in both models and differs. */
 export interface Change {
@@ -138,9 +138,4 @@ function instanceNotLive({ name, fields }: Change): NotLive[] {
       effect: "restart-instance" as const,
       reason: `another ${field} makes another virtual router: instance ${name} gives up its addresses and starts anew`,
     }));
-}
-
-/** The name by which a diff calls a server. */
-export function serverKey(server: ServerConfig): string {
-  return formatEndpoint(server);
 }

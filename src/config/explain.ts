@@ -12,19 +12,13 @@ import type {
   ServiceConfig,
 } from "./model.ts";
 import { formatSize } from "./schema/scalars.ts";
+import { isSecretName } from "./secret-names.ts";
 
 /** A value that YAML can write. */
 type Plain = string | number | boolean | readonly Plain[] | { readonly [key: string]: Plain };
 
-/**
- * The whole configuration as YAML, with every default filled in. Reading the text gives the same model again.
- * Header values are secrets as far as anybody knows, but the text must stay loadable: `isForShow` blots them out.
- */
-export function explain(
-  config: DirectorConfig,
-  options: { readonly isForShow: boolean } = { isForShow: false },
-): string {
-  const context: Context = { isForShow: options.isForShow };
+/** The whole configuration as YAML, with every default filled in. Reading the text gives the same model again. */
+export function explain(config: DirectorConfig): string {
   const plain: Plain = {
     node: config.node,
     log: { level: config.log.level, format: config.log.format },
@@ -33,15 +27,25 @@ export function explain(
     vrrp: {
       instances: Object.fromEntries(config.instances.map((instance) => [instance.name, explainInstance(instance)])),
     },
-    services: Object.fromEntries(config.services.map((service) => [service.name, explainService(service, context)])),
+    services: Object.fromEntries(config.services.map((service) => [service.name, explainService(service)])),
     schedules: config.schedules.map(explainSchedule),
   };
   const document = new Document(plain, { aliasDuplicateObjects: false, version: "1.2" });
   return document.toString({ lineWidth: 0 });
 }
 
-interface Context {
-  readonly isForShow: boolean;
+/** The configuration as it may be shown: values of headers such as Authorization become `…`. */
+export function withoutSecrets(config: DirectorConfig): DirectorConfig {
+  const blot = (check: CheckConfig): CheckConfig => {
+    if (check.type !== "http") return check;
+    const headers = Object.entries(check.headers).map(([name, value]) => [name, isSecretName(name) ? "…" : value]);
+    return { ...check, headers: Object.fromEntries(headers) };
+  };
+  const services = config.services.map((service) => ({
+    ...service,
+    servers: service.servers.map((server) => ({ ...server, checks: server.checks.map(blot) })),
+  }));
+  return { ...config, services };
 }
 
 function explainInstance(instance: InstanceConfig): Plain {
@@ -58,9 +62,9 @@ function explainInstance(instance: InstanceConfig): Plain {
   };
 }
 
-function explainService(service: ServiceConfig, context: Context): Plain {
+function explainService(service: ServiceConfig): Plain {
   const [first, ...others] = service.servers;
-  const written = service.servers.map((server) => server.checks.map((check) => explainCheck(check, context)));
+  const written = service.servers.map((server) => server.checks.map((check) => explainCheck(check)));
   const shared = written[0] ?? [];
   const sharedText = JSON.stringify(shared);
   const isShared =
@@ -89,7 +93,7 @@ function explainServer(server: ServerConfig, checks: readonly Plain[] | null): P
   return { address: formatEndpoint(server), weight: server.weight, ...(checks === null ? {} : { checks }) };
 }
 
-function explainCheck(check: CheckConfig, context: Context): Plain {
+function explainCheck(check: CheckConfig): Plain {
   const timing = {
     interval: formatDurationUs(check.intervalUs),
     timeout: formatDurationUs(check.timeoutUs),
@@ -99,19 +103,16 @@ function explainCheck(check: CheckConfig, context: Context): Plain {
   if (check.type === "script") return { script: { run: [...check.command], weight: check.setsWeight, ...timing } };
   const port: Plain = check.port === null ? {} : { port: check.port };
   if (check.type === "tcp") return { tcp: { ...port, ...timing } };
-  return { [check.tls === null ? "http" : "https"]: { ...explainHttp(check, context), ...port, ...timing } };
+  return { [check.tls === null ? "http" : "https"]: { ...explainHttp(check), ...port, ...timing } };
 }
 
-function explainHttp(check: HttpCheckConfig, { isForShow }: Context): { readonly [key: string]: Plain } {
+function explainHttp(check: HttpCheckConfig): { readonly [key: string]: Plain } {
   const { expectBody: body, tls } = check;
-  const headers = Object.entries(check.headers);
   return {
     path: check.path,
     method: check.method,
     ...(check.host === null ? {} : { host: check.host }),
-    ...(headers.length === 0
-      ? {}
-      : { headers: Object.fromEntries(headers.map(([name, value]) => [name, isForShow ? "…" : value])) }),
+    ...(Object.keys(check.headers).length === 0 ? {} : { headers: { ...check.headers } }),
     expect: {
       status: check.expectStatus.map(({ from, to }) => (from === to ? from : `${from}-${to}`)),
       ...(body === null

@@ -226,7 +226,7 @@ class Loader {
       const message = `there are two ${kind}s with the name \`${name}\``;
       this.#problems.push(
         file.problemAtKey(path, { code: "conflict", message, hint: "rename one of them" }, [
-          { message: "first written", location: first },
+          { message: "first defined", location: first },
         ]),
       );
       return [];
@@ -254,7 +254,7 @@ class Loader {
         message: `there are two schedules with the name ${JSON.stringify(schedule.value.name)}`,
         hint: "rename one of them",
       } as const;
-      return [schedule.problem(["name"], finding, { message: "first written", location: other.locate("name") })];
+      return [schedule.problem(["name"], finding, { message: "first defined", location: other.locate("name") })];
     });
   }
 }

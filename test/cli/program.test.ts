@@ -153,6 +153,18 @@ describe("holdfast check", () => {
     assert.match(err, /no problems\n$/);
   });
 
+  it("explains no secrets", async () => {
+    const path = file(
+      "a.yaml",
+      `${GOOD}services: { web: { listen: 192.0.2.10:80, servers: [10.0.0.11:80], checks: [{ http: { headers: { Authorization: Basic s3cret, X-Probe: shown } } }] } }`,
+    );
+    for (const options of [["--explain"], ["--explain", "--json"]]) {
+      const { exitCode, out } = await holdfast(["check", path, ...options]);
+      assert.equal(exitCode, EXIT.OK);
+      assert.ok(out.includes("shown") && !out.includes("s3cret"), out);
+    }
+  });
+
   it("prints JSON for programs", async () => {
     const path = file("a.yaml", "nod: lb1\n");
     const { exitCode, out, err } = await holdfast(["check", path, "--json"]);

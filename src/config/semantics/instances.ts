@@ -165,7 +165,7 @@ function sameAddress(instances: readonly PlacedInstance[]): ConfigProblem[] {
         instance.problem(
           ["addresses", index],
           { code: "conflict", message, hint },
-          { message: "first written", location: other.location },
+          { message: "first defined", location: other.location },
         ),
       );
     }

@@ -44,7 +44,7 @@ function sameServer(service: PlacedService): ConfigProblem[] {
       service.problem(
         ["servers", index, "address"],
         { code: "conflict", message, hint },
-        { message: "first written", location: other },
+        { message: "first defined", location: other },
       ),
     );
   }

@@ -67,7 +67,7 @@ function sameListen(services: readonly PlacedService[]): ConfigProblem[] {
         service.problem(
           path,
           { code: "conflict", message, hint },
-          { message: "first written", location: other.location },
+          { message: "first defined", location: other.location },
         ),
       );
     }

@@ -207,7 +207,7 @@ class TreeBuilder {
           span: keySpan,
           message: `the key \`${name.slice(0, 60)}\` stands here for the second time`,
           hint: "keep one of the two",
-          related: { message: "first written", span: first.key },
+          related: { message: "first defined", span: first.key },
         });
         continue;
       }
