@@ -1,7 +1,9 @@
 #!/usr/bin/env node
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ExitCode } from "./base/exit-codes.ts";
+import type { Handlers } from "./cli/program.ts";
 
 /**
  * Picks a role and loads only what it needs: the vrrp process must come up without commander, yaml or zod.
@@ -19,20 +21,18 @@ async function main(argv: readonly string[]): Promise<ExitCode | null> {
     await internal();
     return null;
   }
-  const [{ runProgram }, { readVersion }, { nodeFiles }, { reloadCommand, statusCommand }] = await Promise.all([
-    import("./cli/program.ts"),
-    import("./cli/version.ts"),
-    import("./cli/node-files.ts"),
-    import("./cli/daemon-commands.ts"),
-  ]);
+  const [{ runProgram }, { readVersion }] = await Promise.all([import("./cli/program.ts"), import("./cli/version.ts")]);
   const stream = (output: NodeJS.WriteStream) => ({
     write: (text: string) => void output.write(text),
     isTerminal: output.isTTY === true,
   });
   const terminal = { out: stream(process.stdout), err: stream(process.stderr), env: process.env };
-  const handlers = {
-    run: async (options: { readonly file: string; readonly runDir: string; readonly stateDir: string }) => {
-      const [{ runDaemon }, { hostname }] = await Promise.all([import("./app/daemon.ts"), import("node:os")]);
+  const handlers: Handlers = {
+    run: async (options) => {
+      const [{ runDaemon }, { nodeFiles }] = await Promise.all([
+        import("./app/daemon.ts"),
+        import("./sys/node-files.ts"),
+      ]);
       return runDaemon(
         {
           ...options,
@@ -45,10 +45,18 @@ async function main(argv: readonly string[]): Promise<ExitCode | null> {
         { files: nodeFiles, complain: terminal.err.write },
       );
     },
-    reload: ({ runDir }: { readonly runDir: string }) =>
-      reloadCommand({ controlSocket: controlSocketIn(runDir), json: false }, terminal),
-    status: ({ runDir, json }: { readonly runDir: string; readonly json: boolean }) =>
-      statusCommand({ controlSocket: controlSocketIn(runDir), json }, terminal),
+    check: async (options) => {
+      const [{ check }, { nodeFiles }] = await Promise.all([import("./cli/check.ts"), import("./sys/node-files.ts")]);
+      return check({ ...options, nodeName: hostname() }, terminal, nodeFiles);
+    },
+    reload: async ({ runDir }) => {
+      const { reloadCommand } = await import("./cli/daemon-commands.ts");
+      return reloadCommand({ controlSocket: controlSocketIn(runDir), json: false }, terminal);
+    },
+    status: async ({ runDir, json }) => {
+      const { statusCommand } = await import("./cli/daemon-commands.ts");
+      return statusCommand({ controlSocket: controlSocketIn(runDir), json }, terminal);
+    },
   };
   return runProgram(argv, readVersion(), handlers, terminal);
 }

@@ -1,9 +1,7 @@
-import { hostname } from "node:os";
 import { Command, CommanderError } from "commander";
 import { DirectorError, messageOf } from "../base/director-error.ts";
 import { EXIT, type ExitCode } from "../base/exit-codes.ts";
-import { check } from "./check.ts";
-import { nodeFiles } from "./node-files.ts";
+import type { CheckOptions } from "./check.ts";
 import type { Terminal } from "./terminal.ts";
 
 export const DEFAULT_FILE = "/etc/holdfast/holdfast.yaml";
@@ -28,8 +26,14 @@ export interface StatusOptions extends GlobalOptions {
   readonly json: boolean;
 }
 
-/** The commands that live elsewhere: `run` is the daemon, the others speak to it. Each returns the exit code. */
+export interface CheckCommand extends GlobalOptions, Omit<CheckOptions, "nodeName"> {}
+
+/**
+ * What the commands do: each returns the exit code. They are handed in, so that a command loads only what it needs: `status`
+ * no YAML, `check` no HTTP client.
+ */
 export interface Handlers {
+  check(options: CheckCommand): Promise<ExitCode>;
   run(options: RunOptions): Promise<ExitCode>;
   reload(options: GlobalOptions): Promise<ExitCode>;
   status(options: StatusOptions): Promise<ExitCode>;
@@ -154,14 +158,18 @@ function buildProgram(
     .option("--explain", "print the configuration with every default filled in")
     .option("--json", "print the result as JSON")
     .addHelpText("after", "\nExit codes: 0 valid, 1 warnings with --strict, 78 errors.")
-    .action((file: string, _options: unknown, command: Command) => {
-      const { strict, explain, json } = optionsOf(command);
+    .action(async (file: string, _options: unknown, command: Command) => {
+      const { runDir, stateDir, debug, strict, explain, json } = optionsOf(command);
       finish(
-        check(
-          { file, strict: isOn(strict), explain: isOn(explain), json: isOn(json), nodeName: hostname() },
-          terminal,
-          nodeFiles,
-        ),
+        await handlers.check({
+          file,
+          runDir,
+          stateDir,
+          debug,
+          strict: isOn(strict),
+          explain: isOn(explain),
+          json: isOn(json),
+        }),
       );
     });
 

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { EXIT } from "../../src/base/exit-codes.ts";
 import { check } from "../../src/cli/check.ts";
-import { nodeFiles } from "../../src/cli/node-files.ts";
+import { nodeFiles } from "../../src/sys/node-files.ts";
 
 const fixtures = resolve(dirname(fileURLToPath(import.meta.url)), "../../../test/fixtures/config");
 const isUpdating = process.env.UPDATE_FIXTURES === "1";

@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DirectorError } from "../../src/base/director-error.ts";
 import { EXIT, type ExitCode } from "../../src/base/exit-codes.ts";
-import { nodeFiles } from "../../src/cli/node-files.ts";
+import { check } from "../../src/cli/check.ts";
 import { DEFAULT_FILE, DEFAULT_RUN_DIR, type Handlers, runProgram } from "../../src/cli/program.ts";
+import { nodeFiles } from "../../src/sys/node-files.ts";
 import { load } from "../config/support.ts";
 
 interface Outcome {
@@ -35,10 +36,12 @@ async function holdfast(
     calls.push(call);
     return EXIT.OK;
   };
+  const terminal = { out: output("out"), err: output("err"), env: options.env ?? {} };
   const exitCode = await runProgram(
     argv,
     "1.2.3",
     {
+      check: async (wanted) => check({ ...wanted, nodeName: "lb1" }, terminal, nodeFiles),
       run: options.run ?? record,
       reload: record,
       status: async (call) => {
@@ -46,7 +49,7 @@ async function holdfast(
         return EXIT.DEGRADED;
       },
     },
-    { out: output("out"), err: output("err"), env: options.env ?? {} },
+    terminal,
   );
   return { exitCode, ...printed, calls };
 }
