@@ -1,5 +1,5 @@
 import { destinationKey, serviceKey } from "./keys.ts";
-import type { DestinationIdentity, IpvsOperation, ServiceSettings } from "./model.ts";
+import type { IpvsOperation, ServiceIdentity, ServiceSettings } from "./model.ts";
 import type { CurrentDestination, CurrentService, CurrentTable } from "./observed.ts";
 
 /** One thing that became different in the kernel's table: the facts of one log line. */
@@ -22,62 +22,73 @@ export interface IpvsChange {
  */
 export function changesOf(before: CurrentTable, operations: readonly IpvsOperation[]): IpvsChange[] {
   const services = new Map(before.map((service) => [serviceKey(service), service])); // bounded by the table
-  const indexes = new Map<string, ReadonlyMap<string, CurrentDestination>>(); // as well
-  const changes = new Map<string, IpvsChange>(); // bounded by the operations
-  // Operations on one service follow each other and share its identity object: its key is made once.
-  let lastIdentity: unknown;
-  let service = "";
+  const subjects = new Map<string, Subject>(); // bounded by the operations, like the next one
+  const changes: MutableChange[] = [];
+  let subject: Subject | undefined;
   for (const operation of operations) {
-    if (operation.service !== lastIdentity) {
-      lastIdentity = operation.service;
-      service = serviceKey(operation.service);
+    // Operations on one service follow each other and share its identity object.
+    if (subject?.identity !== operation.service) {
+      const service = serviceKey(operation.service);
+      subject = subjects.get(service);
+      subject ??= { identity: operation.service, service, existing: services.get(service), changed: new Map() };
+      subjects.set(service, subject);
     }
-    const existing = services.get(service);
-    if ("destination" in operation) {
-      const server = destinationKey(operation.destination);
-      const was =
-        operations.length <= FEW
-          ? find(existing, operation.destination)
-          : indexOf(indexes, service, existing).get(server);
-      changes.set(`${service} ${server}`, {
-        service,
-        server,
-        from: was === undefined ? null : destinationText(was),
-        to: operation.type === "deleteDestination" ? null : destinationText(operation.destination),
-      });
-    } else {
-      changes.set(service, {
-        service,
-        server: null,
-        from: existing === undefined ? null : serviceText(existing),
-        to: operation.type === "deleteService" ? null : settingsText(operation.settings),
-      });
+    const server = "destination" in operation ? destinationKey(operation.destination) : null;
+    let change = subject.changed.get(server);
+    if (change === undefined) {
+      const isIndexed = operations.length > FEW;
+      change = { service: subject.service, server, from: formerText(subject, operation, isIndexed), to: null };
+      subject.changed.set(server, change);
+      changes.push(change);
     }
+    change.to = textAfter(operation);
   }
-  return [...changes.values()].filter(({ from, to }) => from !== to);
+  return changes.filter(({ from, to }) => from !== to);
 }
 
 /** A few operations, as of a verdict, are not worth an index of thousands of destinations. */
 const FEW = 16;
 
-function find(
-  service: CurrentService | undefined,
-  { address, port }: DestinationIdentity,
-): CurrentDestination | undefined {
-  return service?.destinations.find((destination) => destination.port === port && destination.address === address);
+type MutableChange = { -readonly [K in keyof IpvsChange]: IpvsChange[K] };
+
+/** A service that operations name. */
+interface Subject {
+  readonly identity: ServiceIdentity;
+  readonly service: string;
+  readonly existing: CurrentService | undefined;
+  /** By the key of the server, null for the service itself; bounded by the operations. */
+  readonly changed: Map<string | null, MutableChange>;
+  /** Its destinations before, once they are looked up by the dozen; bounded by the table. */
+  index?: ReadonlyMap<string, CurrentDestination>;
 }
 
-function indexOf(
-  indexes: Map<string, ReadonlyMap<string, CurrentDestination>>,
-  key: string,
-  service: CurrentService | undefined,
-): ReadonlyMap<string, CurrentDestination> {
-  let index = indexes.get(key);
-  if (index === undefined) {
-    index = new Map(service?.destinations.map((destination) => [destinationKey(destination), destination]));
-    indexes.set(key, index);
+/** How the object of an operation was; null = absent. */
+function formerText(subject: Subject, operation: IpvsOperation, isIndexed: boolean): string | null {
+  const { existing } = subject;
+  if (existing === undefined) return null;
+  if (!("destination" in operation)) return serviceText(existing);
+  const { address, port } = operation.destination;
+  if (!isIndexed) {
+    const found = existing.destinations.find((was) => was.port === port && was.address === address);
+    return found === undefined ? null : destinationText(found);
   }
-  return index;
+  subject.index ??= new Map(existing.destinations.map((destination) => [destinationKey(destination), destination]));
+  const found = subject.index.get(destinationKey(operation.destination));
+  return found === undefined ? null : destinationText(found);
+}
+
+function textAfter(operation: IpvsOperation): string | null {
+  switch (operation.type) {
+    case "addService":
+    case "setService":
+      return settingsText(operation.settings);
+    case "addDestination":
+    case "setDestination":
+      return destinationText(operation.destination);
+    case "deleteService":
+    case "deleteDestination":
+      return null;
+  }
 }
 
 /** The sentence of a log line. */

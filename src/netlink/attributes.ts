@@ -1,6 +1,7 @@
 import { assert } from "../base/assert.ts";
 import type { ByteWriter } from "../base/bytes.ts";
 import { err, ok, type Result } from "../base/result.ts";
+import { readU16, readU16be, readU32 } from "./integers.ts";
 import { alignedLength, NETLINK_ALIGNMENT, type NetlinkDecodeError } from "./message.ts";
 
 /*
@@ -100,12 +101,12 @@ export class AttributeReader {
     if (room <= 0 || this.#error !== undefined) return false;
     // What is left of padding may be shorter than a header; the kernel ignores it as well.
     if (room < ATTRIBUTE_HEADER_BYTES) return false;
-    const length = this.#bytes.readUInt16LE(start);
+    const length = readU16(this.#bytes, start);
     if (length < ATTRIBUTE_HEADER_BYTES || length > room) {
       this.#error = { code: "bad-attribute", detail: `attribute at ${start} claims ${length} of ${room} bytes` };
       return false;
     }
-    this.#type = this.#bytes.readUInt16LE(start + 2) & NLA_TYPE_MASK;
+    this.#type = readU16(this.#bytes, start + 2) & NLA_TYPE_MASK;
     this.#data = start + ATTRIBUTE_HEADER_BYTES;
     this.#length = length - ATTRIBUTE_HEADER_BYTES;
     this.#next = start + alignedLength(length);
@@ -114,6 +115,10 @@ export class AttributeReader {
 
   get type(): number {
     return this.#type;
+  }
+  /** Offset of the current attribute's data in the message. */
+  get start(): number {
+    return this.#data;
   }
   /** Bytes of data in the current attribute. */
   get length(): number {
@@ -130,19 +135,16 @@ export class AttributeReader {
   }
 
   u8(): number {
-    return this.#has(1) ? this.#bytes.readUInt8(this.#data) : 0;
+    return this.#has(1) ? (this.#bytes[this.#data] ?? 0) : 0;
   }
   u16(): number {
-    return this.#has(2) ? this.#bytes.readUInt16LE(this.#data) : 0;
+    return this.#has(2) ? readU16(this.#bytes, this.#data) : 0;
   }
   u16be(): number {
-    return this.#has(2) ? this.#bytes.readUInt16BE(this.#data) : 0;
+    return this.#has(2) ? readU16be(this.#bytes, this.#data) : 0;
   }
   u32(): number {
-    return this.#has(4) ? this.#bytes.readUInt32LE(this.#data) : 0;
-  }
-  u32be(): number {
-    return this.#has(4) ? this.#bytes.readUInt32BE(this.#data) : 0;
+    return this.#has(4) ? readU32(this.#bytes, this.#data) : 0;
   }
   /** The data: a view, not a copy. */
   data(): Buffer {

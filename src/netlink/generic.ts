@@ -79,9 +79,10 @@ export function openGeneric(
 ): Result<AttributeReader, NetlinkDecodeError> {
   const header = decodeHeader(message);
   if (!header.ok) return header;
-  if (header.value.type !== familyId) return decodeError("unexpected-type", `family ${header.value.type}`);
-  if (header.value.length < GENERIC_BODY_OFFSET) return decodeError("short-message", "no generic header");
-  const found = message.readUInt8(NETLINK_HEADER_BYTES);
+  const { type, length } = header.value;
+  if (type !== familyId) return decodeError("unexpected-type", `family ${type}`);
+  if (length < GENERIC_BODY_OFFSET) return decodeError("short-message", "no generic header");
+  const found = message[NETLINK_HEADER_BYTES];
   if (found !== command) return decodeError("unexpected-type", `command ${found} instead of ${command}`);
-  return { ok: true, value: new AttributeReader(message, GENERIC_BODY_OFFSET, header.value.length) };
+  return { ok: true, value: new AttributeReader(message, GENERIC_BODY_OFFSET, length) };
 }

@@ -84,7 +84,7 @@ function decodeServiceNest(reader: AttributeReader): Result<ServiceHeader | null
   const protocol = protocolOf(protocolNumber);
   const ipFamily = ipFamilyOf(family);
   if (isMark || protocol === undefined || ipFamily === undefined) return { ok: true, value: null };
-  const address = addressText(ipFamily, addressBytes);
+  const address = addressBytes === undefined ? undefined : addressText(ipFamily, addressBytes, 0, addressBytes.length);
   if (address === undefined || port === undefined) return decodeError("missing-attribute", "no address or port");
   if (netmask === undefined || netmask.length < 4) return decodeError("missing-attribute", "no netmask");
   const extras: string[] = [];
@@ -130,18 +130,24 @@ export function decodeDestination(
 ): Result<ObservedDestination, NetlinkDecodeError> {
   const top = openGeneric(message, familyId, n.IPVS_CMD_NEW_DEST);
   if (!top.ok) return top;
-  let destination: Result<ObservedDestination, NetlinkDecodeError> = decodeError("missing-attribute", "no destination");
+  let destination: Result<ObservedDestination, NetlinkDecodeError> = NO_DESTINATION;
   while (top.value.next()) {
-    if (top.value.type === n.IPVS_CMD_ATTR_DEST) destination = decodeDestinationNest(top.value.nested(), serviceFamily);
+    if (top.value.type === n.IPVS_CMD_ATTR_DEST) {
+      destination = decodeDestinationNest(message, top.value.nested(), serviceFamily);
+    }
   }
   return top.value.error === undefined ? destination : { ok: false, error: top.value.error };
 }
 
+const NO_DESTINATION = decodeError("missing-attribute", "no destination");
+
 function decodeDestinationNest(
+  message: Buffer,
   reader: AttributeReader,
   serviceFamily: IpFamily,
 ): Result<ObservedDestination, NetlinkDecodeError> {
-  let addressBytes: Buffer | undefined;
+  let addressAt = 0;
+  let addressBytes = 0;
   let port: number | undefined;
   let methodNumber = -1;
   let weight = 0;
@@ -157,7 +163,8 @@ function decodeDestinationNest(
   while (reader.next()) {
     switch (reader.type) {
       case n.IPVS_DEST_ATTR_ADDR:
-        addressBytes = reader.data();
+        addressAt = reader.start;
+        addressBytes = reader.length;
         break;
       case n.IPVS_DEST_ATTR_PORT:
         port = reader.u16be();
@@ -199,7 +206,7 @@ function decodeDestinationNest(
   }
   if (reader.error !== undefined) return { ok: false, error: reader.error };
   const ipFamily = family === 0 ? serviceFamily : ipFamilyOf(family);
-  const address = ipFamily === undefined ? undefined : addressText(ipFamily, addressBytes);
+  const address = ipFamily === undefined ? undefined : addressText(ipFamily, message, addressAt, addressBytes);
   if (address === undefined || port === undefined || methodNumber < 0) {
     return decodeError("missing-attribute", "no address, port or method");
   }
@@ -263,9 +270,10 @@ function ipFamilyOf(number: number): IpFamily | undefined {
   return number === AF_INET ? 4 : number === AF_INET6 ? 6 : undefined;
 }
 
-function addressText(family: IpFamily, bytes: Buffer | undefined): string | undefined {
-  if (bytes === undefined || bytes.length < (family === 4 ? 4 : 16)) return undefined;
-  return family === 4 ? `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}` : ipFromBytes(bytes.subarray(0, 16));
+function addressText(family: IpFamily, bytes: Buffer, at: number, length: number): string | undefined {
+  if (length < (family === 4 ? 4 : 16)) return undefined;
+  if (family === 6) return ipFromBytes(bytes.subarray(at, at + 16));
+  return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
 }
 
 /** Prefix length of a netmask; undefined if it has holes. */

@@ -11,6 +11,7 @@ import type {
 import { PROTOCOL_NUMBERS } from "../ipvs/observed.ts";
 import type { AttributeWriter } from "./attributes.ts";
 import { encodeGenericMessage, GENERIC_BODY_OFFSET } from "./generic.ts";
+import { writeU16be, writeU32 } from "./integers.ts";
 import * as n from "./ipvs-numbers.ts";
 import { NETLINK_HEADER_BYTES, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST } from "./message.ts";
 import { AF_INET, AF_INET6 } from "./route.ts";
@@ -191,9 +192,9 @@ class DestinationEncoder {
     const message = this.#copy(this.#template);
     message[NETLINK_HEADER_BYTES] = command;
     message[FAMILY_AT] = writeAddress(message, ADDRESS_AT, destination.address);
-    message.writeUInt16BE(destination.port, PORT_AT);
+    writeU16be(message, PORT_AT, destination.port);
     message[METHOD_AT] = METHOD_NUMBERS[destination.method];
-    message.writeUInt32LE(weight, WEIGHT_AT);
+    writeU32(message, WEIGHT_AT, weight);
     return message;
   }
 
@@ -201,7 +202,7 @@ class DestinationEncoder {
     if (service !== this.#service) this.#prepare(service);
     const message = this.#copy(this.#deleteTemplate);
     message[DELETE_FAMILY_AT] = writeAddress(message, ADDRESS_AT, destination.address);
-    message.writeUInt16BE(destination.port, PORT_AT);
+    writeU16be(message, PORT_AT, destination.port);
     return message;
   }
 

@@ -1,6 +1,7 @@
 import { assert } from "../base/assert.ts";
 import { ByteWriter } from "../base/bytes.ts";
 import { err, ok, type Result } from "../base/result.ts";
+import { readU16, readU32, writeU32 } from "./integers.ts";
 
 /*
  * The message header every netlink protocol shares (linux/netlink.h), host byte order: little-endian on every machine
@@ -91,8 +92,8 @@ export function encodeMessage(type: number, flags: number, writeBody: (writer: B
 /** Writes the two header fields that only the socket knows, in place. */
 export function stampMessage(message: Buffer, sequence: number, portId: number): void {
   assert(message.length >= NETLINK_HEADER_BYTES, "a message begins with a header");
-  message.writeUInt32LE(sequence >>> 0, SEQUENCE_OFFSET);
-  message.writeUInt32LE(portId >>> 0, PORT_ID_OFFSET);
+  writeU32(message, SEQUENCE_OFFSET, sequence);
+  writeU32(message, PORT_ID_OFFSET, portId);
 }
 
 /** Reads the header of a message and checks that its length lies within the bytes at hand. */
@@ -100,16 +101,16 @@ export function decodeHeader(bytes: Buffer): Result<NetlinkHeader, NetlinkDecode
   if (bytes.length < NETLINK_HEADER_BYTES) {
     return decodeError("short-message", `${bytes.length} bytes are less than a header`);
   }
-  const length = bytes.readUInt32LE(LENGTH_OFFSET);
+  const length = readU32(bytes, LENGTH_OFFSET);
   if (length < NETLINK_HEADER_BYTES || length > bytes.length) {
     return decodeError("bad-length", `a message claims ${length} of ${bytes.length} bytes`);
   }
   return ok({
     length,
-    type: bytes.readUInt16LE(TYPE_OFFSET),
-    flags: bytes.readUInt16LE(FLAGS_OFFSET),
-    sequence: bytes.readUInt32LE(SEQUENCE_OFFSET),
-    portId: bytes.readUInt32LE(PORT_ID_OFFSET),
+    type: readU16(bytes, TYPE_OFFSET),
+    flags: readU16(bytes, FLAGS_OFFSET),
+    sequence: readU32(bytes, SEQUENCE_OFFSET),
+    portId: readU32(bytes, PORT_ID_OFFSET),
   });
 }
 
