@@ -1,7 +1,7 @@
 import { constants } from "node:os";
 import { DirectorError } from "../base/director-error.ts";
 import { err, ok, type Result } from "../base/result.ts";
-import { destinationKey, serviceKey } from "../ipvs/keys.ts";
+import { serviceKey } from "../ipvs/keys.ts";
 import type { IpvsOperation } from "../ipvs/model.ts";
 import type { ObservedDestination, ObservedService, ObservedTable } from "../ipvs/observed.ts";
 import { decodeFamilyId, encodeGetFamily } from "../netlink/generic.ts";
@@ -108,13 +108,17 @@ export class IpvsKernel {
   #readDestinations(service: ServiceHeader): Result<readonly ObservedDestination[], DirectorError> {
     const replies = this.#socket.dump(encodeDumpDestinations(this.#familyId, service));
     if (!replies.ok) return err(explained(replies.error));
-    const destinations = new Map<string, ObservedDestination>(); // bounded by the kernel's table
+    const seen = new Set<string>(); // these two bounded by the kernel's table
+    const destinations: ObservedDestination[] = [];
     for (const reply of replies.value) {
       const destination = understood(decodeDestination(reply, this.#familyId, service.family));
       if (!destination.ok) return destination;
-      destinations.set(destinationKey(destination.value), destination.value);
+      seen.add(`${destination.value.address} ${destination.value.port}`);
+      // Read before: the set has not grown.
+      if (seen.size > destinations.length) destinations.push(destination.value);
     }
-    return ok([...destinations.values()]);
+    // The kernel lists the newest first. In the order of their creation they are in step with the wanted table.
+    return ok(destinations.reverse());
   }
 
   /**
@@ -130,6 +134,10 @@ export class IpvsKernel {
       const outcome = this.#applyStep(step);
       if (!outcome.ok) return { done, failures, surprises, error: outcome.error };
       surprises += outcome.value.surprises;
+      if (outcome.value.failures.length === 0) {
+        for (const operation of step) done.push(operation);
+        continue;
+      }
       const failed = new Set(outcome.value.failures.map(({ operation }) => operation));
       for (const operation of step) if (!failed.has(operation)) done.push(operation);
       failures.push(...outcome.value.failures);

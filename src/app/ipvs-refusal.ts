@@ -31,8 +31,10 @@ function cause(operation: IpvsOperation, errno: number): string {
   } else if ("destination" in operation) {
     if (errno === ESRCH) return "the kernel does not have the service";
     if (errno === ERANGE) return "the kernel finds its weight out of range";
-    if (errno === EINVAL)
-      return "the kernel finds its address unusable (unspecified, multicast, broadcast or another family)";
+    if (errno === EINVAL) {
+      // An IPv4 address counts as broadcast where no interface has an address yet, not even the loopback.
+      return "the kernel finds its address unusable: unspecified, multicast, broadcast, of another family, or no interface is up";
+    }
   }
   const name = Object.entries(constants.errno).find(([, value]) => value === errno)?.[0] ?? "unknown";
   return `the kernel answers ${name} (${errno})`;

@@ -111,7 +111,6 @@ export class IpvsTableKeeper {
     const operations = diff(known, desired, this.#ownership.keys);
     if (operations.length === 0) return NOTHING_DONE;
     const adopted = this.#takeOver(known, desired);
-    this.#known = undefined;
     const { done, failures, surprises, error } = this.#kernel.apply(operations);
     const changes = changesOf(known, done);
     if (failures.length > 0 || surprises > 0 || error !== null) {

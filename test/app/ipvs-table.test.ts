@@ -191,7 +191,7 @@ describe("app/ipvs-table reconcile", () => {
       [
         "adding service tcp://192.0.2.10:443: the kernel has no scheduler mh (module ip_vs_mh)",
         "adding server 10.0.0.1:80 of service tcp://192.0.2.10:443: the kernel does not have the service",
-        "adding server 224.0.0.1:80 of service tcp://192.0.2.10:80: the kernel finds its address unusable (unspecified, multicast, broadcast or another family)",
+        "adding server 224.0.0.1:80 of service tcp://192.0.2.10:80: the kernel finds its address unusable: unspecified, multicast, broadcast, of another family, or no interface is up",
       ],
     );
     assert.equal(report.remaining.length, 3);
@@ -276,6 +276,33 @@ describe("app/ipvs-table ownership", () => {
       [["tcp://192.0.2.10:443"], 1],
       [[], 0],
     ]);
+  });
+
+  it("keeps what the kernel would not delete, and deletes it another time", () => {
+    const { kernel, keeper, ownership } = open();
+    keeper.reconcile([web([1])]);
+    kernel.refusals.set(3, 12);
+    const report = keeper.removeOwned();
+    assert.deepEqual(
+      report.failures.map(({ reason }) => reason),
+      ["removing service tcp://192.0.2.10:80: the kernel has no memory left"],
+    );
+    assert.deepEqual([...ownership.keys], ["tcp://192.0.2.10:80"]);
+    kernel.refusals.clear();
+    keeper.removeOwned();
+    assert.deepEqual([kernel.services.size, ownership.keys.size], [0, 0]);
+  });
+
+  it("is told of a foreign service that becomes wanted, also without reading the table again", () => {
+    const { kernel } = open();
+    open(kernel).keeper.reconcile([web([9], { port: 25 })]); // stands for another program's service
+    const { keeper } = open(kernel);
+    keeper.reconcile([web([1])]);
+    keeper.applyDesired([web([1, 2])]);
+    const report = keeper.applyDesired([web([1, 2]), web([1], { port: 25 })]);
+    assert.deepEqual(report.adopted, ["tcp://192.0.2.10:25"]);
+    assert.equal(report.readBack, false);
+    assert.deepEqual(tableOf(keeper), normal([web([1, 2]), web([1], { port: 25 })]));
   });
 
   it("a crash at any request leaves no service behind that the next run would not remove (property)", () => {

@@ -53,6 +53,8 @@ export class FakeIpvsKernel implements NetlinkSocket {
   readonly before = new Map<number, () => void>();
   /** Changes the replies of every destination dump: objects read twice, or missed. */
   distort: (replies: Buffer[]) => Buffer[] = (replies) => replies;
+  /** Commands that are refused with an errno of a test's choice. */
+  readonly refusals = new Map<number, number>();
   /** When set, every call fails with it, as a socket does. */
   failure: DirectorError | null = null;
   closed = false;
@@ -114,6 +116,8 @@ export class FakeIpvsKernel implements NetlinkSocket {
     if ((request.readUInt16LE(6) & 1) === 0) return EINVAL;
     if (!this.isPrivileged) return EPERM;
     const command = request.readUInt8(16);
+    const refusal = this.refusals.get(command);
+    if (refusal !== undefined) return refusal;
     const top = attributesOf(request, 20);
     const nest = top.get(1);
     if (nest === undefined) return EINVAL;
