@@ -128,7 +128,7 @@ function rootSchemaOf<I extends z.ZodType, V extends z.ZodType, C extends z.ZodT
         onStop: optionalKey(
           choice(["remove", "keep"]),
           "remove",
-          "What becomes of holdfast's services in the kernel when it stops.",
+          "What becomes of holdfast's services in the kernel when it stops. With the last service of a family gone, the kernel answers packets of established connections itself: where the VIP is still local, clients get a reset. `keep` lets them go on.",
         ),
         manageSysctls: optionalKey(
           boolean(),
