@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { appendFileSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { waitFor } from "./wait.ts";
@@ -66,6 +67,7 @@ export class Running {
   lines: string[] = [];
   readonly #child: ChildProcess;
   #closed = false;
+  #log: string | undefined;
 
   constructor(argv: readonly string[], options: StartOptions = {}) {
     const [command = "", ...args] = argv;
@@ -90,7 +92,14 @@ export class Running {
     createInterface({ input: stream }).on("line", (line) => this.#add(line));
   }
 
+  /** Writes what has been said, and from now on what is said, to a file as well. */
+  logTo(file: string): void {
+    writeFileSync(file, this.lines.map((line) => `${line}\n`).join(""));
+    this.#log = file;
+  }
+
   #add(line: string): void {
+    if (this.#log !== undefined) appendFileSync(this.#log, `${line}\n`);
     if (this.lines.length >= Running.LINE_LIMIT) this.lines = this.lines.slice(Running.LINE_LIMIT / 2);
     this.lines.push(line);
   }
