@@ -1,5 +1,5 @@
 // One run of a job in a guest: a stock kernel under qemu's own translation, on the host's files, read-only.
-import { spawn } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { freemem, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -8,6 +8,7 @@ import { root } from "../setup.mjs";
 import { follow } from "./follow.mjs";
 import { ensureInitrd } from "./initrd.mjs";
 import { cacheDir, ensureKernel } from "./kernel.mjs";
+import { cutShort, supervise } from "./supervise.mjs";
 
 export const GUEST_PACKAGES = ["qemu-system-x86", "busybox-static", "kmod"];
 const here = dirname(fileURLToPath(import.meta.url));
@@ -68,6 +69,51 @@ function qemuArguments(kernel, initrd, dir, mode) {
   ];
 }
 
+/** What the guest reads when it starts: facts for its own scripts, the job, and the scripts themselves. */
+function writeShare(share, kernel, mode, script, environment) {
+  const nodeFolder = dirname(process.execPath);
+  const facts = {
+    LAB_MODE: mode,
+    LAB_ROOT: root,
+    LAB_CACHE: cacheDir(),
+    LAB_NODE: nodeFolder,
+    LAB_MODULES: kernel.modules,
+    LAB_PATH: `${nodeFolder}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
+    LAB_ROWS: String(process.stdout.rows || 24),
+    LAB_COLUMNS: String(process.stdout.columns || 80),
+  };
+  const exported = {
+    HOME: "/root",
+    LANG: "C.UTF-8",
+    TERM: process.env.TERM ?? "dumb",
+    LAB_SHARE: "/run/lab",
+    ...environment,
+  };
+  const lines = (values, word) =>
+    Object.entries(values).map(([name, value]) => `${word}${name}=${shellQuote(value)}\n`);
+  mkdirSync(share);
+  writeFileSync(join(share, "environment"), lines(facts, "").join(""));
+  writeFileSync(join(share, "job.sh"), `${lines(exported, "export ").join("")}${script}\n`);
+  copyFileSync(join(here, "guest-main.sh"), join(share, "main.sh"));
+}
+
+/** qemu makes the terminal raw, and restores it unless it is killed. */
+function rememberTerminal() {
+  if (!process.stdin.isTTY) return () => {};
+  const stty = (args, stdio) => spawnSync("stty", args, { stdio, encoding: "utf8" }).stdout?.trim() ?? "";
+  const settings = stty(["-g"], ["inherit", "pipe", "ignore"]);
+  return () => stty([settings], "inherit");
+}
+
+/** What a run left in its share. */
+function readResults(share, { results, resultsDir }) {
+  const read = (name) => (existsSync(join(share, name)) ? readFileSync(join(share, name), "utf8").trim() : "");
+  for (const name of resultsDir === undefined ? [] : results) {
+    if (existsSync(join(share, name))) copyFileSync(join(share, name), join(resultsDir, name));
+  }
+  return { status: read("status"), bootSeconds: Number(read("uptime") || Number.NaN) };
+}
+
 /**
  * Boots a guest, runs a bash script there as root in the checkout, and passes its output on as it comes.
  * @param {object} job
@@ -79,109 +125,40 @@ function qemuArguments(kernel, initrd, dir, mode) {
  * @param {string} [job.resultsDir]
  * @returns {Promise<{ status: number, seconds: number, bootSeconds: number }>} status 124 after the time limit
  */
-export async function runInGuest({
-  script,
-  mode = "job",
-  environment = {},
-  limitSeconds = 1200,
-  results = [],
-  resultsDir,
-}) {
+export async function runInGuest(job) {
+  const { script, mode = "job", environment = {}, limitSeconds = 1200, results = [], resultsDir } = job;
+  const interactive = mode === "shell";
   const kernel = ensureKernel(console.log);
   const initrd = ensureInitrd(kernel);
   const dir = mkdtempSync(join(tmpdir(), "holdfast-lab-"));
   const share = join(dir, "share");
-  mkdirSync(share);
-  const facts = {
-    LAB_MODE: mode,
-    LAB_ROOT: root,
-    LAB_CACHE: cacheDir(),
-    LAB_NODE: dirname(process.execPath),
-    LAB_MODULES: kernel.modules,
-    LAB_PATH: `${dirname(process.execPath)}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
-    LAB_ROWS: String(process.stdout.rows ?? 24),
-    LAB_COLUMNS: String(process.stdout.columns ?? 80),
-  };
-  writeFileSync(
-    join(share, "environment"),
-    Object.entries(facts)
-      .map(([name, value]) => `${name}=${shellQuote(value)}\n`)
-      .join(""),
-  );
-  const exports = {
-    HOME: "/root",
-    LANG: "C.UTF-8",
-    TERM: process.env.TERM ?? "dumb",
-    LAB_SHARE: "/run/lab",
-    ...environment,
-  };
-  const head = Object.entries(exports)
-    .map(([name, value]) => `export ${name}=${shellQuote(value)}\n`)
-    .join("");
-  writeFileSync(join(share, "job.sh"), `${head}${script}\n`);
-  copyFileSync(join(here, "guest-main.sh"), join(share, "main.sh"));
-  const interactive = mode === "shell";
-  const started = performance.now();
-  const args = qemuArguments(kernel, initrd, dir, mode);
-  // setpriv: should this process be killed outright, the guest goes with it.
-  const qemu = spawn("setpriv", ["--pdeathsig", "KILL", "qemu-system-x86_64", ...args], {
-    stdio: [interactive ? "inherit" : "ignore", interactive ? "inherit" : "ignore", "pipe"],
-    // A terminal's Ctrl-C belongs to the guest; without one it must reach this process, which then ends the guest.
-    detached: !interactive,
-  });
-  let complaints = "";
-  qemu.stderr.setEncoding("utf8").on("data", (text) => {
-    complaints = (complaints + text).slice(-4000);
-  });
   const followers = interactive
     ? []
     : [follow(join(dir, "out"), process.stdout), follow(join(dir, "err"), process.stderr)];
-  let ended;
-  const kill = (reason) => {
-    ended ??= reason;
-    qemu.kill("SIGKILL");
-  };
-  const onSignal = (signal) => kill(signal);
-  const signals = interactive ? ["SIGTERM", "SIGHUP"] : ["SIGINT", "SIGTERM", "SIGHUP"];
-  for (const signal of signals) process.on(signal, onSignal);
-  const timer = interactive ? undefined : setTimeout(() => kill("limit"), limitSeconds * 1000);
   try {
-    const code = await new Promise((resolve) => {
-      qemu.on("error", (error) => {
-        complaints += error.message;
-        resolve(-1);
-      });
-      qemu.on("close", resolve);
-    });
+    writeShare(share, kernel, mode, script, environment);
+    const restoreTerminal = interactive ? rememberTerminal() : () => {};
+    const started = performance.now();
+    const terminal = interactive ? "inherit" : "ignore";
+    const { code, ended, complaints } = await supervise(
+      ["qemu-system-x86_64", ...qemuArguments(kernel, initrd, dir, mode)],
+      { interactive, limitSeconds, spawn: { stdio: [terminal, terminal, "pipe"] } },
+    );
+    restoreTerminal();
     for (const follower of followers) await follower.finish();
     const seconds = (performance.now() - started) / 1000;
-    const read = (name) => (existsSync(join(share, name)) ? readFileSync(join(share, name), "utf8").trim() : "");
-    if (resultsDir !== undefined) {
-      for (const name of results)
-        if (existsSync(join(share, name))) copyFileSync(join(share, name), join(resultsDir, name));
-    }
-    const bootSeconds = Number(read("uptime") || Number.NaN);
-    if (ended === "limit") {
-      console.error(`lab: the guest was killed after its time limit of ${limitSeconds} s`);
-      return { status: 124, seconds, bootSeconds };
-    }
+    const { status, bootSeconds } = readResults(share, { results, resultsDir });
     if (ended !== undefined) {
-      for (const signal of signals) process.off(signal, onSignal);
-      rmSync(dir, { recursive: true, force: true });
-      process.kill(process.pid, ended);
+      if (ended !== "limit") rmSync(dir, { recursive: true, force: true });
+      return { status: cutShort(ended, limitSeconds), seconds, bootSeconds };
     }
-    const status = read("status");
-    if (status === "") {
-      console.error(`lab: the guest ended without a result (qemu: exit ${code}). ${complaints.trim()}`);
-      const log = existsSync(join(dir, "console")) ? readFileSync(join(dir, "console"), "utf8") : "";
-      console.error(`lab: last words on its console:\n${log.slice(-4000)}`);
-      return { status: 70, seconds, bootSeconds };
-    }
-    return { status: Number(status), seconds, bootSeconds };
+    if (status !== "") return { status: Number(status), seconds, bootSeconds };
+    console.error(`lab: the guest ended without a result (qemu: exit ${code}). ${complaints}`);
+    const log = existsSync(join(dir, "console")) ? readFileSync(join(dir, "console"), "utf8") : "";
+    console.error(`lab: last words on its console:\n${log.slice(-4000)}`);
+    return { status: 70, seconds, bootSeconds };
   } finally {
-    clearTimeout(timer);
     for (const follower of followers) follower.stop();
-    for (const signal of signals) process.off(signal, onSignal);
     rmSync(dir, { recursive: true, force: true });
   }
 }

@@ -1,9 +1,13 @@
 // One run of a job on this machine's own kernel, in network, mount and process namespaces that end with it.
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { root } from "../setup.mjs";
+import { cutShort, supervise } from "./supervise.mjs";
+
+/** All that a scenario changes; they end, with every process in them, when their first process does. */
+const NAMESPACES = ["--mount", "--net", "--pid", "--fork", "--kill-child=SIGKILL", "--mount-proc"];
 
 /** As first process of its namespaces: a /run and a /sys of its own, then the job. */
 const ENTER = `
@@ -30,71 +34,34 @@ export function whyNoIpvs() {
 }
 
 /** As runInGuest, on this kernel. @see guest.mjs */
-export async function runOnHost({
-  script,
-  mode = "job",
-  environment = {},
-  limitSeconds = 1200,
-  results = [],
-  resultsDir,
-}) {
-  const dir = mkdtempSync(join(tmpdir(), "holdfast-lab-"));
-  mkdirSync(join(dir, "tmp"));
-  writeFileSync(join(dir, "job.sh"), `${script}\n`);
-  const env = {
-    ...process.env,
-    PATH: `${dirname(process.execPath)}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
-    TMPDIR: join(dir, "tmp"),
-    LAB_SHARE: dir,
-    ...environment,
-  };
-  const started = performance.now();
+export async function runOnHost(job) {
+  const { script, mode = "job", environment = {}, limitSeconds = 1200, results = [], resultsDir } = job;
   const interactive = mode === "shell";
-  const namespaces = ["--mount", "--net", "--pid", "--fork", "--kill-child=SIGKILL", "--mount-proc"];
-  // setpriv: should this process be killed outright, the namespaces and everything in them go with it.
-  const child = spawn("setpriv", ["--pdeathsig", "KILL", "unshare", ...namespaces, "sh", "-c", ENTER], {
-    cwd: root,
-    env,
-    stdio: interactive ? "inherit" : ["ignore", "inherit", "inherit"],
-    detached: !interactive,
-  });
-  let ended;
-  const kill = (reason) => {
-    ended ??= reason;
-    child.kill("SIGKILL");
-  };
-  const onSignal = (signal) => {
-    if (!(interactive && signal === "SIGINT")) kill(signal);
-  };
-  const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
-  for (const signal of signals) process.on(signal, onSignal);
-  const timer = interactive ? undefined : setTimeout(() => kill("limit"), limitSeconds * 1000);
+  const dir = mkdtempSync(join(tmpdir(), "holdfast-lab-"));
   try {
-    const code = await new Promise((resolve) => {
-      child.on("error", (error) => {
-        console.error(`lab: ${error.message}`);
-        resolve(70);
-      });
-      child.on("close", (status) => resolve(status ?? 70));
+    mkdirSync(join(dir, "tmp"));
+    writeFileSync(join(dir, "job.sh"), `${script}\n`);
+    const env = {
+      ...process.env,
+      PATH: `${dirname(process.execPath)}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
+      TMPDIR: join(dir, "tmp"),
+      LAB_SHARE: dir,
+      ...environment,
+    };
+    const started = performance.now();
+    const { code, ended, complaints } = await supervise(["unshare", ...NAMESPACES, "sh", "-c", ENTER], {
+      interactive,
+      limitSeconds,
+      spawn: { cwd: root, env, stdio: interactive ? "inherit" : ["ignore", "inherit", "inherit"] },
     });
-    if (resultsDir !== undefined) {
-      for (const name of results)
-        if (existsSync(join(dir, name))) copyFileSync(join(dir, name), join(resultsDir, name));
+    if (complaints !== "") console.error(`lab: ${complaints}`);
+    for (const name of resultsDir === undefined ? [] : results) {
+      if (existsSync(join(dir, name))) copyFileSync(join(dir, name), join(resultsDir, name));
     }
     const seconds = (performance.now() - started) / 1000;
-    if (ended === "limit") {
-      console.error(`lab: the run was killed after its time limit of ${limitSeconds} s`);
-      return { status: 124, seconds };
-    }
-    if (ended !== undefined) {
-      for (const signal of signals) process.off(signal, onSignal);
-      rmSync(dir, { recursive: true, force: true });
-      process.kill(process.pid, ended);
-    }
-    return { status: code, seconds };
+    if (ended !== undefined && ended !== "limit") rmSync(dir, { recursive: true, force: true });
+    return { status: cutShort(ended, limitSeconds) ?? code, seconds };
   } finally {
-    clearTimeout(timer);
-    for (const signal of signals) process.off(signal, onSignal);
     rmSync(dir, { recursive: true, force: true });
   }
 }
