@@ -1,0 +1,140 @@
+import assert from "node:assert/strict";
+import { describeChanges } from "../../src/app/describe-changes.ts";
+import { instanceKey, serverKey } from "../../src/app/messages.ts";
+import { problemsOf, StatusBoard } from "../../src/app/status-board.ts";
+import { diffModels } from "../../src/config/diff.ts";
+import type { DirectorConfig } from "../../src/config/model.ts";
+import type { InstanceStatus, ServerStatus } from "../../src/control/status.ts";
+import { load } from "../config/support.ts";
+
+function configOf(text: string): DirectorConfig {
+  const loaded = load(text);
+  assert.ok(loaded.ok);
+  return loaded.value.config;
+}
+
+const CONFIG = configOf(`
+vrrp:
+  instances:
+    web4: { interface: eth0, vrid: 51, priority: 150, addresses: [192.0.2.10/24] }
+services:
+  web: { listen: 192.0.2.10:80, servers: [10.0.0.11:80, 10.0.0.12:80], checks: [tcp] }
+`);
+
+function serverStatus(server: string, change: Partial<ServerStatus> = {}): ServerStatus {
+  return { server, verdict: "up", since: "", present: true, weight: 1, why: "", checks: [], ...change };
+}
+
+function instanceStatus(change: Partial<InstanceStatus> = {}): InstanceStatus {
+  return {
+    name: "web4",
+    interface: "eth0",
+    vrid: 51,
+    phase: "backup",
+    since: "",
+    reason: "started",
+    priority: 150,
+    advertIntervalUs: 1_000_000,
+    source: null,
+    addresses: [],
+    held: [],
+    heard: null,
+    counters: {
+      advertsSent: 0,
+      advertsReceived: 0,
+      sendErrors: 0,
+      becameMaster: 0,
+      rejected: {},
+      checksumForms: {},
+      maxLatenessUs: 0,
+    },
+    ...change,
+  };
+}
+
+describe("status board", () => {
+  it("shows what children said last, in the order of the configuration", () => {
+    const board = new StatusBoard();
+    board.updateServers([
+      [serverKey("web", "10.0.0.12:80"), serverStatus("10.0.0.12:80")],
+      [serverKey("web", "10.0.0.11:80"), serverStatus("10.0.0.11:80", { verdict: "unknown" })],
+      [serverKey("gone", "10.0.0.99:80"), serverStatus("10.0.0.99:80")],
+    ]);
+    board.updateServers([[serverKey("web", "10.0.0.11:80"), serverStatus("10.0.0.11:80")]]);
+    const [web] = board.services(CONFIG);
+    assert.deepEqual(
+      web?.servers.map(({ server, verdict }) => [server, verdict]),
+      [
+        ["10.0.0.11:80", "up"],
+        ["10.0.0.12:80", "up"],
+      ],
+    );
+    board.updateServers([[serverKey("web", "10.0.0.11:80"), null]]);
+    assert.equal(board.services(CONFIG)[0]?.servers.length, 1);
+  });
+
+  it("forgets instances when their process is gone", () => {
+    const board = new StatusBoard();
+    board.updateInstances([[instanceKey("web4"), instanceStatus()]]);
+    assert.equal(board.instances(CONFIG).length, 1);
+    board.forgetInstances();
+    assert.deepEqual(board.instances(CONFIG), []);
+  });
+});
+
+describe("problems that make a director degraded", () => {
+  const problems = (instances: readonly InstanceStatus[], servers: readonly ServerStatus[]) =>
+    problemsOf(instances, [{ name: "web", listen: [], scheduler: "wlc", forward: "nat", servers }], CONFIG);
+  const fine = [serverStatus("10.0.0.11:80"), serverStatus("10.0.0.12:80")];
+
+  it("none", () => assert.deepEqual(problems([instanceStatus()], fine), []));
+  it("an instance in fault, or without its process", () => {
+    assert.deepEqual(problems([instanceStatus({ phase: "fault", reason: "interface is down" })], fine), [
+      "instance web4: interface is down",
+    ]);
+    assert.deepEqual(problems([], fine), ["instance web4: its process is not running yet"]);
+  });
+  it("a server down", () => {
+    const down = serverStatus("10.0.0.12:80", { verdict: "down", present: false });
+    assert.deepEqual(problems([instanceStatus()], [serverStatus("10.0.0.11:80"), down]), [
+      "service web: 1 of 2 servers down (10.0.0.12:80)",
+    ]);
+  });
+  it("a service that nobody can serve", () => {
+    const quiet = fine.map((server) => ({ ...server, weight: 0 }));
+    assert.deepEqual(problems([instanceStatus()], quiet), ["service web: no server can serve"]);
+  });
+});
+
+describe("what a reload says it changed", () => {
+  const before = `
+vrrp:
+  instances:
+    web4: { interface: eth0, vrid: 51, priority: 150, addresses: [192.0.2.10/24] }
+services:
+  web: { listen: 192.0.2.10:80, servers: [10.0.0.11:80, 10.0.0.12:80], checks: [tcp] }
+  old: { listen: 192.0.2.10:81, servers: [10.0.0.11:81], checks: [tcp] }
+`;
+  const after = `
+log: { level: debug }
+vrrp:
+  instances:
+    web4: { interface: eth0, vrid: 51, priority: 100, addresses: [192.0.2.10/24] }
+services:
+  web: { listen: 192.0.2.10:80, scheduler: rr, servers: [{ address: 10.0.0.11:80, weight: 5 }, 10.0.0.13:80], checks: [tcp] }
+  new: { listen: 192.0.2.10:82, servers: [10.0.0.11:82], checks: [tcp] }
+`;
+  it("one clause each", () => {
+    assert.deepEqual(describeChanges(diffModels(configOf(before), configOf(after))), [
+      "log.level changed",
+      "instance web4: priority changed",
+      "service new added",
+      "service old removed",
+      "service web: scheduler changed",
+      "service web: server 10.0.0.13:80 added",
+      "service web: server 10.0.0.12:80 removed",
+      "service web: server 10.0.0.11:80: weight changed",
+    ]);
+    assert.deepEqual(describeChanges(diffModels(configOf(before), configOf(before))), []);
+  });
+});
