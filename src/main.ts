@@ -2,7 +2,7 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { ExitCode } from "./base/exit-codes.ts";
+import { EXIT, type ExitCode } from "./base/exit-codes.ts";
 import type { Handlers } from "./cli/program.ts";
 
 /**
@@ -64,6 +64,14 @@ async function main(argv: readonly string[]): Promise<ExitCode | null> {
 function controlSocketIn(runDir: string): string {
   return join(runDir, "control.sock");
 }
+
+// A fault of our own: last words with the place, then end; whoever started this process starts it again.
+process.on("uncaughtException", (thrown) => {
+  process.stderr.write(
+    `holdfast: internal fault, please report it: ${thrown instanceof Error ? thrown.stack : thrown}\n`,
+  );
+  process.exit(EXIT.OWN_FAULT);
+});
 
 // The exit code is set and not forced, so that everything printed reaches a pipe.
 const exitCode = await main(process.argv.slice(2));

@@ -25,6 +25,8 @@ export class WinstonLogger implements Logger {
 
   constructor(options: WinstonLoggerOptions, stream: NodeJS.WritableStream = process.stdout) {
     this.#options = options;
+    // A reader that goes away (a closed pipe, journald restarting) costs log lines, never the daemon.
+    stream.on("error", () => undefined);
     this.#winston = winston.createLogger({
       levels: SYSLOG,
       level: options.level,

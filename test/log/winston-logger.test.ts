@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { PassThrough } from "node:stream";
+import { PassThrough, Writable } from "node:stream";
 import { WinstonLogger, type WinstonLoggerOptions } from "../../src/log/winston-logger.ts";
 
 const options: WinstonLoggerOptions = { level: "info", format: "text", node: "lb1", syslogPrefix: true };
@@ -31,6 +31,17 @@ describe("log: winston", () => {
     logger.reconfigure({ ...options, level: "debug" });
     logger.log({ level: "debug", source: "a", message: "seen" });
     assert.equal(text(), "<7>a: seen\n");
+  });
+
+  it("survives a reader that goes away", async () => {
+    const stream = new Writable({
+      write: (_chunk, _encoding, done) => done(Object.assign(new Error("write EPIPE"), { code: "EPIPE" })),
+    });
+    const logger = new WinstonLogger(options, stream);
+    const failed = new Promise((resolve) => stream.once("close", resolve));
+    logger.log({ level: "error", source: "a", message: "lost" });
+    await failed;
+    logger.log({ level: "error", source: "a", message: "lost as well" });
   });
 
   it("writes JSON with the facts when asked", () => {
