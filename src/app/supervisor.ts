@@ -42,7 +42,7 @@ export interface SupervisorCollaborators {
   load(): Result<LoadedConfig, string>;
   /** What a reload changes, one line each. */
   diff(before: DirectorConfig, after: DirectorConfig): readonly string[];
-  /** Tells the service manager (sd_notify); a no-op without one. */
+  /** Tells the service manager (sd_notify), one `NAME=value` an argument; a no-op without one. */
   notify(...lines: readonly string[]): void;
 }
 
@@ -163,7 +163,7 @@ export class Supervisor {
         "error",
         `reload refused, nothing changed: ${loaded.error.split("\n", 1)[0] ?? ""} (holdfast check ${this.#options.file} shows all)`,
       );
-      this.#collaborators.notify("READY=1");
+      this.#notifyReady();
       return err({
         code: "CONFIG_INVALID",
         message: "the configuration has errors; nothing was changed",
@@ -181,7 +181,7 @@ export class Supervisor {
       this.#checker.configure(this.#checkerConfig()),
       this.#vrrp.configure(this.#vrrpConfig()),
     ]);
-    this.#collaborators.notify("READY=1");
+    this.#notifyReady();
     const failed = outcomes.find((outcome) => !outcome.ok);
     if (failed !== undefined && !failed.ok) {
       this.#say("error", `reload: ${failed.message}`);
@@ -195,6 +195,11 @@ export class Supervisor {
     return ok({ changes: [...changes, ...kernel], warnings });
   }
 
+  #notifyReady(): void {
+    const { instances, services } = this.#config;
+    this.#collaborators.notify("READY=1", `STATUS=${count(instances, "instance")}, ${count(services, "service")}`);
+  }
+
   #childConfigured(name: "vrrp" | "checker", outcome: ReplyOutcome, restarts: number): void {
     if (!outcome.ok) {
       this.#say("error", `the ${name} process cannot work: ${outcome.message}`);
@@ -204,10 +209,7 @@ export class Supervisor {
     }
     this.#configured.add(name);
     if (restarts > 0) this.#say("notice", `the ${name} process runs again`);
-    if (this.#configured.size === 2)
-      this.#collaborators.notify(
-        `READY=1\nSTATUS=${this.#config.instances.length} instances, ${this.#config.services.length} services`,
-      );
+    if (this.#configured.size === 2) this.#notifyReady();
   }
 
   /** The address moves away first; then nobody needs the table any more. */
