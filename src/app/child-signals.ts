@@ -1,5 +1,5 @@
 /**
- * Ctrl-C in a terminal and a careless `kill` reach every process of the group; only the supervisor decides what ends when.
+ * A service manager and a careless `kill` signal every process of the service; only the supervisor decides what ends when.
  * A child ends by its "stop" message, or when the supervisor is gone.
  */
 export function ignoreTerminalSignals(): void {

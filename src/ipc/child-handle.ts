@@ -36,10 +36,12 @@ export class ChildHandle<Config, State> {
 
   constructor(options: ChildHandleOptions, events: ChildHandleEvents<State>) {
     this.#options = options;
-    // Last words of a child go to our own stderr.
     this.#process = fork(options.program, [...options.args], {
+      // Last words of a child go to our own stderr.
       stdio: ["ignore", "inherit", "inherit", "ipc"],
       serialization: "json",
+      // Ctrl-C reaches every process of the terminal's group, and a child that is still loading would die of it.
+      detached: true,
     });
     this.#process.on("message", (message: UpMessage<State>) => {
       if (message.type === "ready") events.onReady();
@@ -60,8 +62,9 @@ export class ChildHandle<Config, State> {
       }
       events.onExit(code, signal);
     };
-    this.#process.on("exit", end);
-    // Spawning failed, or a message could not be sent; the latter is followed by "exit".
+    // Not "exit", which may come before the child's last messages.
+    this.#process.on("close", end);
+    // Spawning failed, or a message could not be sent; the latter is followed by "close".
     this.#process.on("error", () => {
       if (this.#process.pid === undefined) end(null, null);
     });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { EventEmitter, once } from "node:events";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ChildKeeper } from "../../src/app/child-keeper.ts";
@@ -78,6 +79,25 @@ describe("child keeper", () => {
     await keeper.stop();
     assert.equal(keeper.status().state, "stopped");
     assert.ok(log.some(({ message }) => message.includes("did not stop within 100 ms; killed")));
+  });
+
+  it("hears a child's last words before it counts as stopped, however many", async () => {
+    const { keeper, events, log } = keeperOf("talkative.mjs");
+    keeper.start();
+    await once(events, "configured");
+    await keeper.stop();
+    assert.equal(log.length, 2_000);
+    assert.equal(log.at(-1)?.message, "word 2000");
+  });
+
+  it("a signal to the process group of the terminal does not reach a child", async () => {
+    const { keeper, events } = keeperOf("obedient.mjs");
+    keeper.start();
+    await once(events, "configured");
+    const { pid } = keeper.status();
+    const group = Number(/\) \S+ \d+ (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8"))?.[1]);
+    assert.equal(group, pid, "it leads a group of its own");
+    await keeper.stop();
   });
 
   it("stops while a restart is pending", async () => {
