@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { DirectorError, messageOf } from "../base/director-error.ts";
+import { DirectorError, errnoNameOf, messageOf } from "../base/director-error.ts";
 import { EXIT, type ExitCode } from "../base/exit-codes.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { diffModels } from "../config/diff.ts";
@@ -74,7 +74,8 @@ function makeFolder(dir: string, mode: number): void {
   try {
     mkdirSync(dir, { recursive: true, mode });
   } catch (thrown) {
-    throw new DirectorError("FILE_UNWRITABLE", `cannot make the folder ${dir}: ${messageOf(thrown)}`, { dir }, thrown);
+    const facts = { dir, errno: errnoNameOf(thrown) };
+    throw new DirectorError("FILE_UNWRITABLE", `cannot make the folder ${dir}: ${messageOf(thrown)}`, facts, thrown);
   }
 }
 

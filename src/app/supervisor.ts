@@ -1,5 +1,5 @@
-import { DirectorError, messageOf } from "../base/director-error.ts";
-import { EXIT, type ExitCode } from "../base/exit-codes.ts";
+import { DirectorError, ERROR_CATALOGUE, type ErrorCode, messageOf } from "../base/director-error.ts";
+import { EXIT, type ExitCode, exitCodeFor } from "../base/exit-codes.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { DirectorConfig, ScheduleAction } from "../config/model.ts";
 import { ControlServer } from "../control/server.ts";
@@ -100,6 +100,9 @@ export class Supervisor {
     const finished = new Promise<ExitCode>((resolve) => {
       this.#finish = resolve;
     });
+    // Before anything else: a signal from here on is a stop in good order.
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void this.#stop(EXIT.OK, signal));
+    process.on("SIGHUP", () => void this.reload());
     try {
       this.#control = await ControlServer.listen(
         { path: this.#options.controlSocket, groupId: this.#options.controlGroupId },
@@ -107,7 +110,11 @@ export class Supervisor {
       );
     } catch (thrown) {
       this.#sayError(thrown);
-      return thrown instanceof DirectorError && thrown.code === "DAEMON_RUNNING" ? EXIT.FAILED : EXIT.NO_PRIVILEGE;
+      return thrown instanceof DirectorError ? exitCodeFor(thrown.code, thrown.facts.errno) : EXIT.OWN_FAULT;
+    }
+    if (this.#stopping) {
+      await this.#control.close();
+      return finished;
     }
     const { instances, services, node } = this.#config;
     this.#say(
@@ -117,8 +124,6 @@ export class Supervisor {
     this.#checker.start();
     this.#vrrp.start();
     this.#schedule.configure(this.#config.schedules);
-    for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void this.#stop(EXIT.OK, signal));
-    process.on("SIGHUP", () => void this.reload());
     return finished;
   }
 
@@ -202,9 +207,9 @@ export class Supervisor {
 
   #childConfigured(name: "vrrp" | "checker", outcome: ReplyOutcome, restarts: number): void {
     if (!outcome.ok) {
-      this.#say("error", `the ${name} process cannot work: ${outcome.message}`);
+      this.#say("error", `the ${name} process cannot work: ${outcome.message}. ${remedyOf(outcome.code)}`);
       // What is missing at the first start is missing for good: say so with the exit code instead of trying for ever.
-      if (restarts === 0) void this.#stop(EXIT.NO_PRIVILEGE, outcome.code);
+      if (restarts === 0) void this.#stop(startFailure(outcome.code), outcome.code);
       return;
     }
     this.#configured.add(name);
@@ -253,6 +258,18 @@ export class Supervisor {
     const remedy = thrown instanceof DirectorError ? ` ${thrown.remedy}` : "";
     this.#say("error", `${messageOf(thrown)}.${remedy}`);
   }
+}
+
+/** What the operator does next about an error that a child told. */
+function remedyOf(code: string): string {
+  return code in ERROR_CATALOGUE
+    ? ERROR_CATALOGUE[code as ErrorCode]
+    : "This is a fault of holdfast; please report it with the lines before this one.";
+}
+
+/** The exit code when a child cannot begin. One that only was too slow is tried again by the service manager. */
+function startFailure(code: string): ExitCode {
+  return exitCodeFor(code) === EXIT.NO_PRIVILEGE ? EXIT.NO_PRIVILEGE : EXIT.OWN_FAULT;
 }
 
 function count(list: readonly unknown[], noun: string): string {

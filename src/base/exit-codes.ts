@@ -20,3 +20,33 @@ export const EXIT = {
 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** errno names of what no repetition mends: the rights on a folder, or a read-only file system. */
+const FOR_GOOD = ["EACCES", "EPERM", "EROFS"];
+
+/**
+ * The exit code of the program that an error ends. A service manager starts it again after 70, not after 77 and 78.
+ * @param code of a DirectorError, or of anything else that was thrown
+ * @param errno name of the system's error, where there was one
+ */
+export function exitCodeFor(code: string, errno?: unknown): ExitCode {
+  switch (code) {
+    case "PRIVILEGE_MISSING":
+    case "KERNEL_UNSUPPORTED":
+    case "ADDON_MISSING":
+      return EXIT.NO_PRIVILEGE;
+    case "FILE_UNWRITABLE":
+      return FOR_GOOD.some((name) => name === errno) ? EXIT.NO_PRIVILEGE : EXIT.OWN_FAULT;
+    case "CONFIG_INVALID":
+    case "INTERFACE_MISSING":
+      return EXIT.BAD_CONFIG;
+    case "DAEMON_UNREACHABLE":
+      return EXIT.NO_DAEMON;
+    case "CONTROL_REFUSED":
+    case "REPLY_TIMEOUT":
+    case "DAEMON_RUNNING":
+      return EXIT.FAILED;
+    default:
+      return EXIT.OWN_FAULT;
+  }
+}

@@ -1,6 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { DirectorError, messageOf } from "../base/director-error.ts";
-import { EXIT, type ExitCode } from "../base/exit-codes.ts";
+import { EXIT, type ExitCode, exitCodeFor } from "../base/exit-codes.ts";
 import type { CheckOptions } from "./check.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -71,32 +71,12 @@ export function report(thrown: unknown, isDebug: boolean, terminal: Terminal): E
   const next = isOurs ? thrown.remedy : "This is a fault of holdfast; --debug shows where.";
   terminal.err.write(`holdfast: ${sentence} ${next}\n`);
   if (isDebug && thrown instanceof Error) terminal.err.write(`${stackOf(thrown)}\n`);
-  return isOurs ? exitCodeOf(thrown) : EXIT.OWN_FAULT;
+  return isOurs ? exitCodeFor(thrown.code, thrown.facts.errno) : EXIT.OWN_FAULT;
 }
 
 function stackOf(error: Error): string {
   const cause = error.cause instanceof Error ? `\ncaused by: ${stackOf(error.cause)}` : "";
   return `${error.stack ?? error.message}${cause}`;
-}
-
-function exitCodeOf(error: DirectorError): ExitCode {
-  switch (error.code) {
-    case "PRIVILEGE_MISSING":
-    case "KERNEL_UNSUPPORTED":
-    case "ADDON_MISSING":
-      return EXIT.NO_PRIVILEGE;
-    case "CONFIG_INVALID":
-    case "INTERFACE_MISSING":
-      return EXIT.BAD_CONFIG;
-    case "DAEMON_UNREACHABLE":
-      return EXIT.NO_DAEMON;
-    case "CONTROL_REFUSED":
-    case "REPLY_TIMEOUT":
-    case "DAEMON_RUNNING":
-      return EXIT.FAILED;
-    default:
-      return EXIT.OWN_FAULT;
-  }
 }
 
 /** Commander merges the options of a command with the global ones; these are their types. */

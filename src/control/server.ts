@@ -1,7 +1,7 @@
 import { chmodSync, chownSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { connect } from "node:net";
-import { DirectorError, messageOf } from "../base/director-error.ts";
+import { DirectorError, errnoNameOf, messageOf } from "../base/director-error.ts";
 import type { Result } from "../base/result.ts";
 import type { ControlError, DirectorStatus, ReloadReport } from "./status.ts";
 
@@ -57,7 +57,7 @@ export class ControlServer {
       throw new DirectorError(
         "FILE_UNWRITABLE",
         `cannot make the control socket ${options.path}: ${messageOf(thrown)}`,
-        { path: options.path },
+        { path: options.path, errno: errnoNameOf(thrown) },
         thrown,
       );
     }

@@ -1,0 +1,71 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { DirectorStatus } from "../../../src/control/status.ts";
+import type { Running } from "./commands.ts";
+import { Director, PROGRAM } from "./director.ts";
+import type { Host } from "./hosts.ts";
+import { waitFor } from "./wait.ts";
+
+export interface DaemonOptions {
+  readonly yaml: string;
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Command line in front of the daemon's, such as `setpriv --reuid 65534`. */
+  readonly wrapper?: readonly string[];
+  readonly program?: string;
+}
+
+export interface DaemonPlace {
+  readonly file: string;
+  readonly runDir: string;
+  readonly stateDir: string;
+}
+
+/** Where a daemon that lives in `home` keeps its files; the folders exist afterwards. */
+export function placeIn(home: string): DaemonPlace {
+  const place = { file: join(home, "holdfast.yaml"), runDir: join(home, "run"), stateDir: join(home, "state") };
+  for (const dir of [place.runDir, place.stateDir]) mkdirSync(dir, { recursive: true });
+  return place;
+}
+
+/** Starts `holdfast run` with everything in `home`, in an environment and under a wrapper of the caller's choice. */
+export function startDaemon(host: Host, home: string, options: DaemonOptions): Director {
+  const { file, runDir, stateDir } = placeIn(home);
+  writeFileSync(file, options.yaml);
+  const { wrapper = [], program = PROGRAM, environment = {} } = options;
+  const argv = [process.execPath, program, "run", file, "--run-dir", runDir, "--state-dir", stateDir];
+  const running = host.start([...wrapper, ...argv], { name: `holdfast in ${home}`, environment });
+  return new Director(host, running, file, runDir);
+}
+
+export async function statusOf(director: Director): Promise<DirectorStatus> {
+  const { stdout, stderr } = await director.command(["status", "--json"]);
+  if (stdout === "") throw new Error(`status said nothing but ${stderr}`);
+  return JSON.parse(stdout) as DirectorStatus;
+}
+
+/** Waits until both children took their configuration. */
+export async function isRunning(director: Director, withinMs = 60_000): Promise<DirectorStatus> {
+  const { seen } = await waitFor(
+    "both children run",
+    async () => (director.program.hasEnded ? null : await statusOf(director).catch(() => null)),
+    (status) => director.program.hasEnded || status?.processes.every(({ state }) => state === "running") === true,
+    { withinMs, everyMs: 100, show: () => director.lines.slice(-20).join("\n") },
+  );
+  if (seen === null) throw new Error(`the director ended:\n${director.lines.slice(-20).join("\n")}`);
+  return seen;
+}
+
+export async function childPid(director: Director, name: "vrrp" | "checker"): Promise<number> {
+  const pid = (await statusOf(director)).processes.find((child) => child.name === name)?.pid;
+  if (pid === undefined || pid === null) throw new Error(`the ${name} process has no pid`);
+  return pid;
+}
+
+/** Receives what a program tells the service manager, one line a datagram, its lines joined by `|`. Perl is on every Debian. */
+export async function startNotifyWitness(host: Host, path: string): Promise<Running> {
+  const script =
+    'socket(S, AF_UNIX, SOCK_DGRAM, 0) and bind(S, sockaddr_un($ARGV[0])) or die "$!"; $| = 1; print "listening\\n"; while (1) { recv(S, $b, 65536, 0); $b =~ s/\\n(?=.)/|/g; $b =~ s/\\n//g; print "$b\\n" }';
+  const witness = host.start(["perl", "-MSocket", "-e", script, path], { name: "service manager" });
+  await witness.line(/listening/);
+  return witness;
+}
