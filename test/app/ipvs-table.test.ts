@@ -5,28 +5,18 @@ import { IpvsTableKeeper } from "../../src/app/ipvs-table.ts";
 import { DirectorError } from "../../src/base/director-error.ts";
 import { describeChange } from "../../src/ipvs/changes.ts";
 import { destinationKey, serviceKey } from "../../src/ipvs/keys.ts";
-import type { Destination, VirtualService } from "../../src/ipvs/model.ts";
+import type { VirtualService } from "../../src/ipvs/model.ts";
 import type { CurrentTable } from "../../src/ipvs/observed.ts";
 import { arbitraryTable } from "../support/arbitrary-ipvs.ts";
 import { FakeIpvsKernel } from "../support/fake-ipvs-kernel.ts";
 import { MemoryLogger, MemoryStore } from "../support/memory-store.ts";
+import { rs, web as webOf } from "../support/virtual-service.ts";
 
 function web(hosts: readonly number[], part: Partial<VirtualService> = {}): VirtualService {
-  return {
-    family: 4,
-    protocol: "tcp",
-    address: "192.0.2.10",
-    port: 80,
-    scheduler: "wrr",
-    flags: { fallback: false, port: false },
-    persistence: null,
-    destinations: hosts.map((host) => rs(host)),
-    ...part,
-  };
-}
-
-function rs(host: number, part: Partial<Destination> = {}): Destination {
-  return { address: `10.0.0.${host}`, port: 80, method: "dr", weight: 1, ...part };
+  return webOf(
+    hosts.map((host) => rs(host)),
+    part,
+  );
 }
 
 function open(kernel = new FakeIpvsKernel(), store = new MemoryStore()) {

@@ -3,26 +3,13 @@ import fc from "fast-check";
 import { applyOperations } from "../../src/ipvs/apply.ts";
 import { diff } from "../../src/ipvs/diff.ts";
 import { destinationKey, serviceKey } from "../../src/ipvs/keys.ts";
-import type { Destination, IpvsTable, VirtualService } from "../../src/ipvs/model.ts";
+import type { Destination, IpvsTable } from "../../src/ipvs/model.ts";
 import type { CurrentTable } from "../../src/ipvs/observed.ts";
 import { arbitraryTable } from "../support/arbitrary-ipvs.ts";
-
-function web(destinations: readonly Destination[], part: Partial<VirtualService> = {}): VirtualService {
-  return {
-    family: 4,
-    protocol: "tcp",
-    address: "192.0.2.10",
-    port: 80,
-    scheduler: "wrr",
-    flags: { fallback: false, port: false },
-    persistence: null,
-    destinations,
-    ...part,
-  };
-}
+import { rs as server, web } from "../support/virtual-service.ts";
 
 function rs(host: number, weight = 1, part: Partial<Destination> = {}): Destination {
-  return { address: `10.0.0.${host}`, port: 80, method: "dr", weight, ...part };
+  return server(host, { weight, ...part });
 }
 
 const NONE: ReadonlySet<string> = new Set();

@@ -12,21 +12,8 @@ import { CLONE_NEWNET } from "../../src/sys/constants.ts";
 import { loadNative } from "../../src/sys/native.ts";
 import { KernelNetlinkSocket } from "../../src/sys/netlink-socket.ts";
 import { MemoryLogger, MemoryStore } from "../support/memory-store.ts";
+import { web } from "../support/virtual-service.ts";
 import { run, tryRun } from "./support/commands.ts";
-
-function web(destinations: readonly Destination[], part: Partial<VirtualService> = {}): VirtualService {
-  return {
-    family: 4,
-    protocol: "tcp",
-    address: "192.0.2.10",
-    port: 80,
-    scheduler: "wrr",
-    flags: { fallback: false, port: false },
-    persistence: null,
-    destinations,
-    ...part,
-  };
-}
 
 function rs(address: string, part: Partial<Destination> = {}): Destination {
   return { address, port: 80, method: "dr", weight: 1, ...part };

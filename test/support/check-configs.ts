@@ -7,6 +7,7 @@ import type {
   TcpCheckConfig,
   TlsConfig,
 } from "../../src/config/model.ts";
+import { serviceConfig } from "./service-config.ts";
 
 const COMMON = { intervalUs: 1_000_000, timeoutUs: 500_000, rise: 2, fall: 3 };
 
@@ -49,16 +50,5 @@ export function server(port: number, options: Partial<ServerConfig> = {}): Serve
 }
 
 export function service(servers: readonly ServerConfig[], options: Partial<ServiceConfig> = {}): ServiceConfig {
-  return {
-    name: "web",
-    listen: [{ protocol: "tcp", address: "192.0.2.10", port: 80 }],
-    scheduler: "wlc",
-    hashFallback: false,
-    hashPort: false,
-    persistence: null,
-    forward: "nat",
-    onDown: "remove",
-    servers,
-    ...options,
-  };
+  return serviceConfig({ servers, ...options });
 }
