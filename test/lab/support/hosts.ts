@@ -3,6 +3,11 @@ import { type Outcome, Running, run, runAsync, type StartOptions, tryRun } from 
 /** How a cable fails: the host sees its carrier go, or sees nothing because frames are lost on the way. */
 export type CutKind = "carrier" | "silent";
 
+/** Starting a program is slow in a guest: commands that belong together share a shell, which ends at the first failure. */
+function inOneShell(commands: readonly string[]): void {
+  run(["sh", "-e", "-c", commands.join("\n")]);
+}
+
 /** One end of a cable, in a host; the other end is a port of a bridge. */
 export interface Cable {
   readonly interface: string;
@@ -19,13 +24,12 @@ export class Host {
 
   constructor(name: string) {
     this.name = name;
-    run(["ip", "netns", "add", name]);
-    this.sysctl({
-      "net.ipv4.conf.all.rp_filter": "0",
-      "net.ipv4.conf.default.rp_filter": "0",
-      "net.ipv6.conf.default.accept_dad": "0",
-    });
-    this.exec(["ip", "link", "set", "lo", "up"]);
+    const settings = ["ipv4.conf.all.rp_filter=0", "ipv4.conf.default.rp_filter=0", "ipv6.conf.default.accept_dad=0"];
+    inOneShell([
+      `ip netns add ${name}`,
+      `ip netns exec ${name} sysctl -q -w ${settings.map((setting) => `net.${setting}`).join(" ")}`,
+      `ip -n ${name} link set lo up`,
+    ]);
   }
 
   /** The command line that runs a command in this host. */
@@ -63,10 +67,12 @@ export class Host {
   /** Lays a cable from a new interface of this host to a bridge, with addresses on it. */
   plug(bridge: string, name: string, addresses: readonly string[]): void {
     const port = `${bridge.slice(0, 4)}-${this.name}`;
-    run(["ip", "link", "add", port, "type", "veth", "peer", "name", name, "netns", this.name]);
-    run(["ip", "link", "set", port, "master", bridge, "up"]);
-    for (const address of addresses) this.addAddress(address, name);
-    this.exec(["ip", "link", "set", name, "up"]);
+    inOneShell([
+      `ip link add ${port} type veth peer name ${name} netns ${this.name}`,
+      `ip link set ${port} master ${bridge} up`,
+      ...addresses.map((address) => `ip -n ${this.name} address add ${address} dev ${name}`),
+      `ip -n ${this.name} link set ${name} up`,
+    ]);
     this.#cables.push({ interface: name, bridge, port });
   }
 
@@ -116,7 +122,14 @@ export class Host {
       }
     }
     for (const program of this.#running) await program.ended();
-    run(["ip", "netns", "delete", this.name]);
+    this.remove();
+  }
+
+  /** Takes the namespace and its cables away; nothing may run in it any more. */
+  remove(): void {
+    // The cables by name: with their namespace they would go a while later, and be in the way of the next scenario's.
+    for (const { port } of this.#cables) tryRun(["ip", "link", "delete", port]);
+    tryRun(["ip", "netns", "delete", this.name]);
   }
 }
 

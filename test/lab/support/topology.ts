@@ -97,7 +97,7 @@ export class Topology {
       this.servers = Array.from({ length: servers }, (_, index) => this.#server(index, method ?? "dr"));
     } catch (error) {
       // Nothing runs in the hosts yet: they can go at once.
-      for (const { name } of this.#hosts) tryRun(["ip", "netns", "delete", name]);
+      for (const host of this.#hosts) host.remove();
       this.#removeRest();
       throw error;
     }
