@@ -30,6 +30,11 @@ export class ChildKeeper<Config, State> {
   readonly #logger: Logger;
   #config: Config;
   #handle: ChildHandle<Config, State> | null = null;
+  /** Whether the present child takes messages: what is sent from then on arrives after its first configuration. */
+  #isReady = false;
+  /** Who waits for the outcome of the next start; bounded by who asks for a reload, one at a time. */
+  #waiting: ((outcome: ReplyOutcome) => void)[] = [];
+  #hasEndedWell = true;
   #state: ProcessStatus["state"] = "starting";
   #restarts = 0;
   #backoffMs = BACKOFF_FIRST_MS;
@@ -51,6 +56,7 @@ export class ChildKeeper<Config, State> {
   start(): void {
     this.#state = this.#restarts === 0 ? "starting" : "restarting";
     this.#startedAtMs = performance.now();
+    this.#isReady = false;
     const handle: ChildHandle<Config, State> = new ChildHandle<Config, State>(this.#options, {
       onReady: () => void this.#configureAfterStart(handle),
       onState: (entries) => this.#events.onState(entries),
@@ -60,30 +66,34 @@ export class ChildKeeper<Config, State> {
     this.#handle = handle;
   }
 
-  /** Sends a new configuration; a child that is just restarting gets it when it is ready. */
+  /** Sends a new configuration; while the child is starting, the answer is what comes of that start. */
   async configure(config: Config): Promise<ReplyOutcome> {
     this.#config = config;
-    if (this.#handle === null || this.#state !== "running") {
-      return {
-        ok: false,
-        code: "CHILD_FAILED",
-        message: `the ${this.#options.name} process is restarting; it will start with the new configuration`,
-      };
-    }
-    return this.#handle.configure(config);
+    if (this.#stopping !== null) return this.#failed("is stopping");
+    if (this.#handle === null || !this.#isReady) return this.#nextStart();
+    const outcome = await this.#handle.configure(config);
+    if (outcome.ok || outcome.code !== "CHILD_FAILED") return outcome;
+    return { ...outcome, message: `${outcome.message}; it starts again with the new configuration` };
   }
 
   async command(name: string, argument: unknown): Promise<ReplyOutcome> {
-    if (this.#handle === null)
-      return { ok: false, code: "CHILD_FAILED", message: `the ${this.#options.name} process does not run` };
+    if (this.#handle === null) return this.#failed("does not run");
     return this.#handle.command(name, argument);
   }
 
-  /** Ends the child in good order, by force after a deadline. */
-  async stop(): Promise<void> {
+  /**
+   * Ends the child in good order, by force after a deadline.
+   * @returns whether it ended by itself; otherwise it may have left something behind
+   */
+  async stop(): Promise<boolean> {
     if (this.#restartTimer !== null) clearTimeout(this.#restartTimer);
+    this.#settle(this.#failed("is stopping"));
     const handle = this.#handle;
-    if (handle === null) return;
+    if (handle === null) {
+      this.#state = "stopped";
+      this.#stopping = { done: () => undefined };
+      return this.#hasEndedWell;
+    }
     const { name, stopDeadlineMs } = this.#options;
     await new Promise<void>((resolve) => {
       const killer = setTimeout(() => {
@@ -98,13 +108,47 @@ export class ChildKeeper<Config, State> {
       };
       handle.stop();
     });
+    return this.#hasEndedWell;
   }
 
   async #configureAfterStart(handle: ChildHandle<Config, State>): Promise<void> {
+    this.#isReady = true;
     const outcome = await handle.configure(this.#config);
     if (this.#handle !== handle) return;
     if (outcome.ok) this.#state = "running";
+    this.#settle(outcome);
     this.#events.onConfigured(outcome, this.#restarts);
+    if (!outcome.ok && this.#restarts > 0 && this.#stopping === null) this.#replace(handle);
+  }
+
+  /** What a restarted child lacked may be there next time: it goes, and its end brings the next one. */
+  #replace(handle: ChildHandle<Config, State>): void {
+    handle.stop();
+    setTimeout(() => {
+      if (this.#handle === handle) handle.kill("SIGKILL");
+    }, this.#options.stopDeadlineMs).unref();
+  }
+
+  #nextStart(): Promise<ReplyOutcome> {
+    return new Promise((resolve) => {
+      const { name, replyTimeoutMs } = this.#options;
+      const message = `the ${name} process did not come up within ${replyTimeoutMs} ms; it will start with the new configuration`;
+      const timer = setTimeout(() => resolve({ ok: false, code: "REPLY_TIMEOUT", message }), replyTimeoutMs);
+      this.#waiting.push((outcome) => {
+        clearTimeout(timer);
+        resolve(outcome);
+      });
+    });
+  }
+
+  #settle(outcome: ReplyOutcome): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const tell of waiting) tell(outcome);
+  }
+
+  #failed(why: string): ReplyOutcome {
+    return { ok: false, code: "CHILD_FAILED", message: `the ${this.#options.name} process ${why}` };
   }
 
   #relay(entries: readonly LogEntry[], dropped: number): void {
@@ -119,6 +163,7 @@ export class ChildKeeper<Config, State> {
   #ended(code: number | null, signal: string | null): void {
     this.#handle = null;
     this.#state = "stopped";
+    this.#hasEndedWell = code === 0;
     if (this.#stopping !== null) {
       this.#stopping.done();
       return;

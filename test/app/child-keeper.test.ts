@@ -9,11 +9,11 @@ import type { LogEntry } from "../../src/ports/logger.ts";
 const fixtures = fileURLToPath(new URL("../../../test/fixtures/children", import.meta.url));
 
 /** A keeper over one of the fixture programs; `events` emits what it reports. */
-function keeperOf(program: string, stopDeadlineMs = 5_000) {
+function keeperOf(program: string, stopDeadlineMs = 5_000, replyTimeoutMs = 5_000) {
   const events = new EventEmitter();
   const log: LogEntry[] = [];
   const keeper = new ChildKeeper<unknown, unknown>(
-    { name: "checker", program: join(fixtures, program), args: [], replyTimeoutMs: 300, stopDeadlineMs },
+    { name: "checker", program: join(fixtures, program), args: [], replyTimeoutMs, stopDeadlineMs },
     { first: true },
     {
       onState: (entries) => events.emit("state", entries),
@@ -50,8 +50,9 @@ describe("child keeper", () => {
     assert.ok(!answer.ok && answer.code === "CHILD_FAILED", "who waits for an answer is told");
     await gone;
     assert.equal(keeper.status().state, "restarting");
-    assert.ok(!(await keeper.configure({ latest: "still" })).ok);
+    const configured = keeper.configure({ latest: "still" });
     const [outcome, restarts] = await back;
+    assert.deepEqual(await configured, outcome, "a reload waits for the start that it falls into");
     assert.deepEqual([outcome, restarts], [{ ok: true, value: { latest: "still" } }, 1]);
     assert.equal(keeper.status().restarts, 1);
     assert.ok(
@@ -63,8 +64,56 @@ describe("child keeper", () => {
     await keeper.stop();
   });
 
+  it("a child that is just taking its first configuration gets the next one too", async () => {
+    const { keeper, events } = keeperOf("slow.mjs");
+    keeper.start();
+    const first = once(events, "configured");
+    await once(events, "state");
+    const second = await keeper.configure({ second: true });
+    assert.deepEqual(await first, [{ ok: true, value: { first: true } }, 0]);
+    assert.deepEqual(second, { ok: true, value: { second: true } });
+    await keeper.stop();
+  });
+
+  it("a restarted child that cannot take its configuration is tried again", async () => {
+    const { keeper, events } = keeperOf("moody.mjs");
+    keeper.start();
+    await once(events, "configured");
+    await keeper.configure({ refuse: true });
+    const refused = once(events, "configured");
+    void keeper.command("die", null);
+    const [outcome] = await refused;
+    assert.deepEqual(outcome, { ok: false, code: "OWN_FAULT", message: "not in the mood" });
+    assert.notEqual(keeper.status().state, "running");
+    const [again, restarts] = await once(events, "configured");
+    assert.deepEqual([again.ok, restarts], [false, 2]);
+    void keeper.configure({ refuse: false });
+    for (;;) {
+      const [last] = await once(events, "configured");
+      if (last.ok) break;
+    }
+    assert.equal(keeper.status().state, "running");
+    await keeper.stop();
+  });
+
+  it("says whether a child ended by itself or may have left something behind", async () => {
+    const good = keeperOf("obedient.mjs");
+    good.keeper.start();
+    await once(good.events, "configured");
+    assert.equal(await good.keeper.stop(), true);
+    const killed = keeperOf("obedient.mjs");
+    killed.keeper.start();
+    await once(killed.events, "configured");
+    const gone = once(killed.events, "gone");
+    void killed.keeper.command("die", null);
+    await gone;
+    assert.equal(await killed.keeper.stop(), false);
+    assert.equal(killed.keeper.status().state, "stopped");
+    assert.ok(!(await killed.keeper.configure({})).ok, "who asks a stopped one is told");
+  });
+
   it("bounds the wait for an answer", async () => {
-    const { keeper, events } = keeperOf("obedient.mjs");
+    const { keeper, events } = keeperOf("obedient.mjs", 5_000, 300);
     keeper.start();
     await once(events, "configured");
     const answer = await keeper.command("silence", null);
