@@ -1,0 +1,105 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Running, run } from "../test/lab/support/commands.ts";
+import { Host } from "../test/lab/support/hosts.ts";
+import { SERVER_NETWORK, SERVER_PORT } from "./plan.ts";
+import { acceptedConnections } from "./process-facts.ts";
+
+const ACCEPTOR = fileURLToPath(new URL("../../.build/bench/acceptor", import.meta.url));
+const DIRECTOR_ADDRESS = "10.80.0.1";
+const SERVERS_ADDRESS = "10.80.0.2";
+
+/** A director's host and, one hop away, a host that is every real server at once. */
+export class Servers {
+  readonly director: Host;
+  readonly #servers: Host;
+  readonly #listener: Running;
+  readonly #dir: string;
+
+  private constructor(director: Host, servers: Host, listener: Running, dir: string) {
+    this.director = director;
+    this.#servers = servers;
+    this.#listener = listener;
+    this.#dir = dir;
+  }
+
+  /** @param listens `tcp`: an acceptor in C; `http`: nginx */
+  static async up(listens: "tcp" | "http", dir: string): Promise<Servers> {
+    const director = new Host("bench-lb");
+    const servers = new Host("bench-rs");
+    run([
+      "ip",
+      "link",
+      "add",
+      "eth0",
+      "netns",
+      "bench-lb",
+      "type",
+      "veth",
+      "peer",
+      "name",
+      "eth0",
+      "netns",
+      "bench-rs",
+    ]);
+    director.addAddress(`${DIRECTOR_ADDRESS}/24`, "eth0");
+    servers.addAddress(`${SERVERS_ADDRESS}/24`, "eth0");
+    for (const host of [director, servers]) host.exec(["ip", "link", "set", "eth0", "up"]);
+    // Routed, so that the director has one neighbour and not two thousand: the neighbour table is not what is measured.
+    director.exec(["ip", "route", "add", SERVER_NETWORK, "via", SERVERS_ADDRESS]);
+    servers.exec(["ip", "route", "add", "local", SERVER_NETWORK, "dev", "lo"]);
+    servers.sysctl({ "net.core.somaxconn": "4096", "net.ipv4.tcp_max_syn_backlog": "8192" });
+    servers.exec(["nft", "-f", "-"], RULES);
+    const listener = listens === "tcp" ? startAcceptor(servers) : startNginx(servers, dir);
+    if (listens === "tcp") await listener.line(/^listening$/);
+    return new Servers(director, servers, listener, dir);
+  }
+
+  /** Connections that these servers' kernel has accepted so far, whoever made them. */
+  accepted(): number {
+    return acceptedConnections(this.#listener.pid);
+  }
+
+  /** From now on these servers answer a connection with a reset. Returns when the kernel has taken that in. */
+  kill(addresses: readonly string[]): void {
+    const file = join(this.#dir, "dead.nft");
+    writeFileSync(file, `add element ip bench dead { ${addresses.join(", ")} }\n`);
+    this.#servers.exec(["nft", "-f", file]);
+  }
+
+  revive(): void {
+    this.#servers.exec(["nft", "flush", "set", "ip", "bench", "dead"]);
+  }
+
+  async down(): Promise<void> {
+    this.#listener.kill();
+    await this.#servers.close();
+    await this.director.close();
+  }
+}
+
+const RULES = `table ip bench {
+  set dead { type ipv4_addr; }
+  chain input {
+    type filter hook input priority 0;
+    tcp dport ${SERVER_PORT} ip daddr @dead reject with tcp reset
+  }
+}
+`;
+
+function startAcceptor(host: Host): Running {
+  return host.start([ACCEPTOR, String(SERVER_PORT)], { name: "the servers' acceptor" });
+}
+
+function startNginx(host: Host, dir: string): Running {
+  const conf = join(dir, "nginx.conf");
+  writeFileSync(
+    conf,
+    `daemon off; master_process off; worker_processes 1; pid ${dir}/nginx.pid; error_log stderr crit;
+events { worker_connections 8192; }
+http { access_log off; keepalive_timeout 0; server { listen ${SERVER_PORT} backlog=4096; location / { return 200 "ok\\n"; } } }
+`,
+  );
+  return host.start(["nginx", "-e", "stderr", "-c", conf, "-p", dir], { name: "the servers' nginx" });
+}
