@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Running } from "../test/lab/support/commands.ts";
+import { type Running, run } from "../test/lab/support/commands.ts";
 import { PROGRAM } from "../test/lab/support/director.ts";
 import type { Host } from "../test/lab/support/hosts.ts";
 import { waitFor } from "../test/lab/support/wait.ts";
@@ -22,7 +22,7 @@ export class Daemon {
 
   /** Its processes: nothing else runs on that host. */
   pids(): readonly number[] {
-    return this.#host.exec(["ip", "netns", "pids", this.#host.name]).split("\n").filter(Boolean).map(Number);
+    return run(["ip", "netns", "pids", this.#host.name]).split("\n").filter(Boolean).map(Number);
   }
 
   serversInTable(): number {

@@ -26,7 +26,7 @@ try {
     SETTINGS.filter((name) => process.env[name] !== undefined).map((name) => [name, process.env[name]]),
   );
   const { status } = await choosePlace("ipvs").run({
-    script: `uname -sr; node .build/bench/main.js ${words.map(shellQuote).join(" ")}`,
+    script: `uname -sr; modprobe -qa ip_vs ip_vs_wlc; node .build/bench/main.js ${words.map(shellQuote).join(" ")}`,
     environment,
     limitSeconds: LIMIT_SECONDS,
     results: ["bench.json", "bench.md"],
