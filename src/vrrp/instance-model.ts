@@ -28,6 +28,8 @@ export interface InstanceState {
   readonly downDeadlineUs: number | null;
   /** Adver_Timer, in master. */
   readonly advertDeadlineUs: number | null;
+  /** When an advert was last sent, in master. */
+  readonly lastAdvertUs: number | null;
   /** The second burst of gratuitous ARPs, in master. */
   readonly announceDeadlineUs: number | null;
   /** The next try to install addresses after the kernel refused, in master. */

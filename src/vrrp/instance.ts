@@ -11,7 +11,7 @@ import type {
   Phase,
   StepResult,
 } from "./instance-model.ts";
-import { masterDownUs, skewUs } from "./timing.ts";
+import { ADVERT_INTERVAL_MIN_CS, csToUs, DOWN_INTERVALS, masterDownUs, skewUs } from "./timing.ts";
 
 /** Gratuitous ARPs are repeated this long after the first burst: frames get lost and switches learn late. */
 export const SECOND_ANNOUNCE_US = 5_000_000;
@@ -19,6 +19,8 @@ export const SECOND_ANNOUNCE_US = 5_000_000;
 export const DEFENCE_INTERVAL_US = 1_000_000;
 /** Addresses that the kernel refused are tried again after this long. */
 export const ADDRESS_RETRY_US = 1_000_000;
+/** Answers to lower routers are at least this far apart, the shortest interval there is: a flood is not answered by a flood. */
+export const ANSWER_INTERVAL_US = csToUs(ADVERT_INTERVAL_MIN_CS);
 
 type AdvertEvent = Extract<InstanceEvent, { readonly type: "advert" }>;
 
@@ -31,6 +33,7 @@ export function initialState(config: InstanceParameters, nowUs: number): Instanc
     masterAdvertUs: config.advertIntervalUs,
     downDeadlineUs: null,
     advertDeadlineUs: null,
+    lastAdvertUs: null,
     announceDeadlineUs: null,
     retryDeadlineUs: null,
     preemptDeadlineUs: null,
@@ -102,7 +105,10 @@ function takeOver(config: InstanceParameters, state: InstanceState, nowUs: numbe
     state: {
       ...enter(config, state, "master", nowUs, reason),
       advertDeadlineUs: nowUs + config.advertIntervalUs,
+      lastAdvertUs: nowUs,
       announceDeadlineUs: nowUs + SECOND_ANNOUNCE_US,
+      // The old master may say a last word; the bursts of the takeover answer that.
+      lastDefenceUs: nowUs,
     },
     actions: [
       { type: "sendAdvert", priority: config.priority },
@@ -173,7 +179,8 @@ function onTick(config: InstanceParameters, state: InstanceState, nowUs: number)
   let next = state;
   if (isDue(state.advertDeadlineUs, nowUs)) {
     actions.push({ type: "sendAdvert", priority: config.priority });
-    next = { ...next, advertDeadlineUs: anchored(state.advertDeadlineUs, config.advertIntervalUs, nowUs) };
+    const advertDeadlineUs = anchored(state.advertDeadlineUs, config.advertIntervalUs, nowUs);
+    next = { ...next, advertDeadlineUs, lastAdvertUs: nowUs };
   }
   if (isDue(state.retryDeadlineUs, nowUs)) {
     actions.push({ type: "holdAddresses" }, { type: "announce" });
@@ -250,22 +257,36 @@ function acceptMaster(config: InstanceParameters, state: InstanceState, advert: 
 
 function onAdvertInMaster(config: InstanceParameters, state: InstanceState, advert: AdvertEvent): StepResult {
   const { nowUs } = advert;
-  if (advert.priority === PRIORITY_RELEASE) {
-    return {
-      state: { ...state, advertDeadlineUs: nowUs + config.advertIntervalUs },
-      actions: [{ type: "sendAdvert", priority: config.priority }],
-    };
-  }
+  if (advert.priority === PRIORITY_RELEASE) return answered(config, state, nowUs);
   const wins =
     advert.priority > config.priority ||
     (advert.priority === config.priority && state.source !== null && compareIp(advert.source, state.source) > 0);
-  if (wins) return yieldTo(config, state, advert);
+  const tie = advert.priority === config.priority ? ", the higher address at equal priority" : "";
+  if (wins) return yieldTo(config, state, advert, `${advert.source} advertises priority ${advert.priority}${tie}`);
+  const silentUs = silenceUs(state, nowUs);
+  const isReplaced = config.preempt.mode !== "always" && silentUs >= DOWN_INTERVALS * config.advertIntervalUs;
+  if (isReplaced && config.priority !== PRIORITY_OWNER) {
+    const reason = `${advert.source} took over while this process stood still for ${ago(silentUs)}, and it does not preempt`;
+    return listenTo(config, state, advert, reason);
+  }
   return defend(config, state, advert);
 }
 
-function yieldTo(config: InstanceParameters, state: InstanceState, advert: AdvertEvent): StepResult {
-  const tie = advert.priority === config.priority ? ", the higher address at equal priority" : "";
-  const reason = `${advert.source} advertises priority ${advert.priority}${tie}`;
+/** How long no advert was sent. */
+function silenceUs(state: InstanceState, nowUs: number): number {
+  return nowUs - (state.lastAdvertUs ?? nowUs);
+}
+
+/**
+ * Gives way to a winner. The last advert goes out before: after a split it tells the winner, who may not have heard us until
+ * now, that there were two, and that switches and neighbours must hear from it where the addresses are.
+ */
+function yieldTo(config: InstanceParameters, state: InstanceState, advert: AdvertEvent, reason: string): StepResult {
+  const quiet = listenTo(config, state, advert, reason);
+  return { ...quiet, actions: [{ type: "sendAdvert", priority: config.priority }, ...quiet.actions] };
+}
+
+function listenTo(config: InstanceParameters, state: InstanceState, advert: AdvertEvent, reason: string): StepResult {
   return {
     state: {
       ...enter(config, state, "backup", advert.nowUs, reason),
@@ -280,15 +301,12 @@ function yieldTo(config: InstanceParameters, state: InstanceState, advert: Adver
 /** A lower router thinks it is master: answer at once (RFC 9568 section 6.4.3), and repair the tables of switches and neighbours. */
 function defend(config: InstanceParameters, state: InstanceState, advert: AdvertEvent): StepResult {
   const { nowUs } = advert;
-  const answered = { ...state, advertDeadlineUs: nowUs + config.advertIntervalUs };
-  const answer: InstanceAction = { type: "sendAdvert", priority: config.priority };
-  if (state.lastDefenceUs !== null && nowUs - state.lastDefenceUs < DEFENCE_INTERVAL_US) {
-    return { state: answered, actions: [answer] };
-  }
+  const answer = answered(config, state, nowUs);
+  if (state.lastDefenceUs !== null && nowUs - state.lastDefenceUs < DEFENCE_INTERVAL_US) return answer;
   return {
-    state: { ...answered, lastDefenceUs: nowUs, announceDeadlineUs: nowUs + SECOND_ANNOUNCE_US },
+    state: { ...answer.state, lastDefenceUs: nowUs, announceDeadlineUs: nowUs + SECOND_ANNOUNCE_US },
     actions: [
-      answer,
+      ...answer.actions,
       { type: "announce" },
       {
         type: "warn",
@@ -296,6 +314,18 @@ function defend(config: InstanceParameters, state: InstanceState, advert: Advert
         message: `${advert.source} also advertises as master, with priority ${advert.priority}; answered with priority ${config.priority} and announced the addresses again`,
       },
     ],
+  };
+}
+
+/** An advert at once, or as soon as the last one is not too fresh. */
+function answered(config: InstanceParameters, state: InstanceState, nowUs: number): StepResult {
+  const earliestUs = nowUs + ANSWER_INTERVAL_US - silenceUs(state, nowUs);
+  if (earliestUs > nowUs) {
+    return unchanged({ ...state, advertDeadlineUs: Math.min(state.advertDeadlineUs ?? earliestUs, earliestUs) });
+  }
+  return {
+    state: { ...state, advertDeadlineUs: nowUs + config.advertIntervalUs, lastAdvertUs: nowUs },
+    actions: [{ type: "sendAdvert", priority: config.priority }],
   };
 }
 
@@ -329,7 +359,8 @@ function onReconfigured(
     const actions: InstanceAction[] = [{ type: "sendAdvert", priority: config.priority }];
     if (addressesChanged) actions.push({ type: "holdAddresses" }, { type: "announce" });
     const announceDeadlineUs = addressesChanged ? nowUs + SECOND_ANNOUNCE_US : state.announceDeadlineUs;
-    return { state: { ...state, advertDeadlineUs: nowUs + config.advertIntervalUs, announceDeadlineUs }, actions };
+    const advertDeadlineUs = nowUs + config.advertIntervalUs;
+    return { state: { ...state, advertDeadlineUs, lastAdvertUs: nowUs, announceDeadlineUs }, actions };
   }
   if (state.phase === "backup") {
     // Until a master is heard the own interval rules; afterwards the learned one goes on, only the skew changes.

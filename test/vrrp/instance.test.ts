@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { ADDRESS_RETRY_US, initialState, nextDeadlineUs, SECOND_ANNOUNCE_US, step } from "../../src/vrrp/instance.ts";
+import {
+  ADDRESS_RETRY_US,
+  ANSWER_INTERVAL_US,
+  initialState,
+  nextDeadlineUs,
+  SECOND_ANNOUNCE_US,
+  step,
+} from "../../src/vrrp/instance.ts";
 import type {
   InstanceAction,
   InstanceEvent,
@@ -56,7 +63,9 @@ describe("vrrp instance: every cell of the state × event table", () => {
     readonly actions: readonly string[];
     readonly check?: (state: InstanceState) => void;
   }
-  const T = DOWN_US + 200_000;
+  /** Later than the second for which the bursts of a takeover speak for themselves, between two adverts. */
+  const T = DOWN_US + 1_200_000;
+  const masterForAWhile = [...asMaster, tick(DOWN_US + SECOND)];
   const CELLS: readonly Cell[] = [
     // Initialize
     {
@@ -258,7 +267,13 @@ describe("vrrp instance: every cell of the state × event table", () => {
       actions: ["advert 0", "releaseAddresses", "transition"],
       check: (state) => assert.equal(nextDeadlineUs(state), undefined),
     },
-    { name: "master, tick before the advert timer", given: asMaster, when: tick(T), phase: "master", actions: [] },
+    {
+      name: "master, tick before the advert timer",
+      given: masterForAWhile,
+      when: tick(T),
+      phase: "master",
+      actions: [],
+    },
     {
       name: "master, advert timer fires late: the next one is anchored",
       given: asMaster,
@@ -291,18 +306,26 @@ describe("vrrp instance: every cell of the state × event table", () => {
     },
     {
       name: "master, priority 0: answers at once",
-      given: asMaster,
+      given: masterForAWhile,
       when: advert(T, 0),
       phase: "master",
       actions: ["advert 100"],
       check: (state) => assert.equal(state.advertDeadlineUs, T + SECOND),
     },
     {
-      name: "master, higher priority: yields, no priority 0",
+      name: "master, priority 0 right after an advert: answers as soon as the shortest interval has passed",
       given: asMaster,
+      when: advert(DOWN_US + 1_000, 0),
+      phase: "master",
+      actions: [],
+      check: (state) => assert.equal(state.advertDeadlineUs, DOWN_US + ANSWER_INTERVAL_US),
+    },
+    {
+      name: "master, higher priority: says a last word and yields, no priority 0",
+      given: masterForAWhile,
       when: advert(T, 101, LOWER, SECOND / 2),
       phase: "backup",
-      actions: ["releaseAddresses", "transition"],
+      actions: ["advert 100", "releaseAddresses", "transition"],
       check: (state) => {
         assert.equal(state.masterAdvertUs, SECOND / 2);
         assert.equal(state.downDeadlineUs, T + 1_500_000 + 304_688);
@@ -313,35 +336,35 @@ describe("vrrp instance: every cell of the state × event table", () => {
     {
       name: "master without preempt, higher priority: yields too",
       config: polite,
-      given: asMaster,
+      given: masterForAWhile,
       when: advert(T, 101),
       phase: "backup",
-      actions: ["releaseAddresses", "transition"],
+      actions: ["advert 100", "releaseAddresses", "transition"],
     },
     {
       name: "master, equal priority from the higher address: yields",
-      given: asMaster,
+      given: masterForAWhile,
       when: advert(T, 100, HIGHER),
       phase: "backup",
-      actions: ["releaseAddresses", "transition"],
+      actions: ["advert 100", "releaseAddresses", "transition"],
     },
     {
       name: "master, equal priority from the lower address: defends",
-      given: asMaster,
+      given: masterForAWhile,
       when: advert(T, 100, LOWER),
       phase: "master",
       actions: ["advert 100", "announce", "warn"],
     },
     {
       name: "master, equal priority from its own address: defends",
-      given: asMaster,
+      given: masterForAWhile,
       when: advert(T, 100, OWN),
       phase: "master",
       actions: ["advert 100", "announce", "warn"],
     },
     {
       name: "master, lower priority: answers at once and announces again",
-      given: asMaster,
+      given: masterForAWhile,
       when: advert(T, 50),
       phase: "master",
       actions: ["advert 100", "announce", "warn"],
@@ -349,10 +372,49 @@ describe("vrrp instance: every cell of the state × event table", () => {
     },
     {
       name: "master, a babbling lower router: answered, but no flood of announcements",
-      given: [...asMaster, advert(T, 50)],
-      when: advert(T + 1000, 50),
+      given: [...masterForAWhile, advert(T, 50)],
+      when: advert(T + ANSWER_INTERVAL_US, 50),
       phase: "master",
       actions: ["advert 100"],
+    },
+    {
+      name: "master, a flood of lower adverts: not answered by a flood",
+      given: [...masterForAWhile, advert(T, 50), advert(T + 1_000, 50)],
+      when: advert(T + 2_000, 50),
+      phase: "master",
+      actions: [],
+      check: (state) => assert.equal(state.advertDeadlineUs, T + ANSWER_INTERVAL_US),
+    },
+    {
+      name: "master, the last advert of the router that was preempted: no alarm",
+      given: asMaster,
+      when: advert(DOWN_US + 500, 50),
+      phase: "master",
+      actions: [],
+      check: (state) => assert.equal(state.advertDeadlineUs, DOWN_US + ANSWER_INTERVAL_US),
+    },
+    {
+      name: "master, woken after three silent intervals, without preempt: leaves a lower router that took over alone",
+      config: polite,
+      given: asMaster,
+      when: advert(DOWN_US + 3 * SECOND, 50),
+      phase: "backup",
+      actions: ["releaseAddresses", "transition"],
+    },
+    {
+      name: "master, woken earlier, without preempt: defends",
+      config: polite,
+      given: asMaster,
+      when: advert(DOWN_US + 3 * SECOND - 1, 50),
+      phase: "master",
+      actions: ["advert 100", "announce", "warn"],
+    },
+    {
+      name: "master, woken after three silent intervals, with preempt: defends",
+      given: asMaster,
+      when: advert(DOWN_US + 3 * SECOND, 50),
+      phase: "master",
+      actions: ["advert 100", "announce", "warn"],
     },
     {
       name: "master, interface down: priority 0 and release at once",
