@@ -365,8 +365,10 @@ function onReconfigured(
   if (state.phase === "backup") {
     // Until a master is heard the own interval rules; afterwards the learned one goes on, only the skew changes.
     const masterAdvertUs = state.heard === null ? config.advertIntervalUs : state.masterAdvertUs;
+    // The timer keeps running: reloads in a row must not put off a takeover that is due.
+    const freshUs = nowUs + masterDownUs(config.priority, masterAdvertUs);
     return {
-      state: { ...state, masterAdvertUs, downDeadlineUs: nowUs + masterDownUs(config.priority, masterAdvertUs) },
+      state: { ...state, masterAdvertUs, downDeadlineUs: Math.min(state.downDeadlineUs ?? freshUs, freshUs) },
       actions: [],
     };
   }
