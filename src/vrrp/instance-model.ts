@@ -32,12 +32,14 @@ export interface InstanceState {
   readonly lastAdvertUs: number | null;
   /** The second burst of gratuitous ARPs, in master. */
   readonly announceDeadlineUs: number | null;
-  /** The next try to install addresses after the kernel refused, in master. */
+  /** The next try after the kernel refused: to install addresses in master, to remove them elsewhere. */
   readonly retryDeadlineUs: number | null;
   /** With `preempt: { delay }`: until then a living lower master is left alone. */
   readonly preemptDeadlineUs: number | null;
   /** When a burst last went out because somebody else spoke up; bounds such bursts. */
   readonly lastDefenceUs: number | null;
+  /** When a lost address was last put back, in master; bounds a quarrel with whoever removes it. */
+  readonly lastRestoreUs: number | null;
   readonly heard: HeardMaster | null;
 }
 
@@ -74,7 +76,7 @@ export type InstanceEvent =
     }
   /** Parameters or addresses changed while running; `step` is given the new ones. */
   | { readonly type: "reconfigured"; readonly nowUs: number; readonly addressesChanged: boolean }
-  /** The kernel refused addresses that a hold action asked for. */
+  /** The kernel refused what a hold or release action asked for. */
   | { readonly type: "addressesRefused"; readonly nowUs: number }
   /** An address that is held was removed by somebody else. */
   | { readonly type: "addressLost"; readonly nowUs: number };

@@ -17,7 +17,7 @@ import { ADVERT_INTERVAL_MIN_CS, csToUs, DOWN_INTERVALS, masterDownUs, skewUs } 
 export const SECOND_ANNOUNCE_US = 5_000_000;
 /** Bursts in answer to a foreign advert are at least this far apart, so that a babbler cannot make us flood. */
 export const DEFENCE_INTERVAL_US = 1_000_000;
-/** Addresses that the kernel refused are tried again after this long. */
+/** Addresses that the kernel refused, or that somebody keeps removing, are tried again after this long. */
 export const ADDRESS_RETRY_US = 1_000_000;
 /** Answers to lower routers are at least this far apart, the shortest interval there is: a flood is not answered by a flood. */
 export const ANSWER_INTERVAL_US = csToUs(ADVERT_INTERVAL_MIN_CS);
@@ -38,6 +38,7 @@ export function initialState(config: InstanceParameters, nowUs: number): Instanc
     retryDeadlineUs: null,
     preemptDeadlineUs: null,
     lastDefenceUs: null,
+    lastRestoreUs: null,
     heard: null,
   };
 }
@@ -71,9 +72,9 @@ export function step(config: InstanceParameters, state: InstanceState, event: In
     case "reconfigured":
       return onReconfigured(config, state, event.nowUs, event.addressesChanged);
     case "addressesRefused":
-      return state.phase === "master"
-        ? { state: { ...state, retryDeadlineUs: event.nowUs + ADDRESS_RETRY_US }, actions: [] }
-        : unchanged(state);
+      return state.phase === "initialize"
+        ? unchanged(state)
+        : { state: { ...state, retryDeadlineUs: event.nowUs + ADDRESS_RETRY_US }, actions: [] };
     case "addressLost":
       return onAddressLost(state, event.nowUs);
     default:
@@ -174,7 +175,12 @@ function onTick(config: InstanceParameters, state: InstanceState, nowUs: number)
   if (state.phase === "backup" && isDue(state.downDeadlineUs, nowUs)) {
     return takeOver(config, state, nowUs, takeoverReason(config, state, nowUs));
   }
-  if (state.phase !== "master") return unchanged(state);
+  if (state.phase !== "master") {
+    // Only a master holds addresses: what the kernel would not remove is tried again.
+    return isDue(state.retryDeadlineUs, nowUs)
+      ? { state: { ...state, retryDeadlineUs: null }, actions: [{ type: "releaseAddresses" }] }
+      : unchanged(state);
+  }
   const actions: InstanceAction[] = [];
   let next = state;
   if (isDue(state.advertDeadlineUs, nowUs)) {
@@ -377,8 +383,10 @@ function onReconfigured(
 
 function onAddressLost(state: InstanceState, nowUs: number): StepResult {
   if (state.phase !== "master") return unchanged(state);
+  const againUs = (state.lastRestoreUs ?? Number.NEGATIVE_INFINITY) + ADDRESS_RETRY_US;
+  if (nowUs < againUs) return unchanged({ ...state, retryDeadlineUs: againUs });
   return {
-    state: { ...state, announceDeadlineUs: nowUs + SECOND_ANNOUNCE_US },
+    state: { ...state, lastRestoreUs: nowUs, announceDeadlineUs: nowUs + SECOND_ANNOUNCE_US },
     actions: [
       { type: "holdAddresses" },
       { type: "announce" },

@@ -244,11 +244,20 @@ describe("vrrp instance: every cell of the state × event table", () => {
       check: (state) => assert.equal(state.downDeadlineUs, DOWN_US),
     },
     {
-      name: "backup, addresses refused",
+      name: "backup, addresses refused: tries again later to remove them",
       given: [start],
       when: { type: "addressesRefused", nowUs: 1 },
       phase: "backup",
       actions: [],
+      check: (state) => assert.equal(nextDeadlineUs(state), 1 + ADDRESS_RETRY_US),
+    },
+    {
+      name: "backup, retry of a removal that the kernel refused",
+      given: [start, { type: "addressesRefused", nowUs: 1 }],
+      when: tick(1 + ADDRESS_RETRY_US),
+      phase: "backup",
+      actions: ["releaseAddresses"],
+      check: (state) => assert.equal(nextDeadlineUs(state), DOWN_US),
     },
     {
       name: "backup, address lost",
@@ -453,6 +462,14 @@ describe("vrrp instance: every cell of the state × event table", () => {
       when: tick(DOWN_US + ADDRESS_RETRY_US),
       phase: "master",
       actions: ["advert 100", "holdAddresses", "announce"],
+    },
+    {
+      name: "master, address lost again within a second: put back when it is over",
+      given: [...asMaster, { type: "addressLost", nowUs: T }],
+      when: { type: "addressLost", nowUs: T + 1 },
+      phase: "master",
+      actions: [],
+      check: (state) => assert.equal(state.retryDeadlineUs, T + ADDRESS_RETRY_US),
     },
     {
       name: "master, address lost: put back and announced",
