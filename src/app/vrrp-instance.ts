@@ -11,6 +11,9 @@ import { initialState, nextDeadlineUs, step } from "../vrrp/instance.ts";
 import type { InstanceAction, InstanceEvent, InstanceState, InterfaceFault } from "../vrrp/instance-model.ts";
 import { csToUs, usToCs } from "../vrrp/timing.ts";
 
+/** How often the same thing is said at most while it lasts, and warnings anew because the master changed. */
+const REPEAT_US = 60_000_000;
+
 /** What an instance can do to its interface. Nothing here throws. */
 export interface InstanceIo {
   /** @returns 0 or a positive errno */
@@ -19,7 +22,7 @@ export interface InstanceIo {
   drain(): void;
   /** Makes exactly these addresses present. */
   hold(addresses: readonly Cidr[]): HoldReport;
-  /** Removes every address that this instance made. */
+  /** Removes every address that this instance made. @returns sentences about those that could not be removed */
   release(): readonly string[];
   /** A burst of gratuitous ARPs for each address. */
   announce(addresses: readonly Cidr[]): void;
@@ -52,6 +55,8 @@ export class VrrpInstance {
   /** Source of the last advert: what a leaving master still says goodbye with when its address is gone. */
   #lastSource: IpText | null = null;
   #held: readonly string[] = [];
+  /** What is served: held, or put there by somebody else. At most the configured addresses. */
+  #served: readonly string[] = [];
   #sinceWallMs: number;
   #advertsSent = 0;
   #advertsReceived = 0;
@@ -61,14 +66,16 @@ export class VrrpInstance {
   /** Bounded by the reject reasons. */
   readonly #rejected = new Map<RejectReason, number>();
   readonly #forms = new Map<string, number>();
-  /** What was logged since the last change of state or master, once each; bounded by its few kinds. */
-  readonly #said = new Set<string>();
+  /** What was logged since the last change of state or master, and when; bounded by its few kinds. */
+  readonly #said = new Map<string, number>();
+  #saidClearedUs: number;
 
   constructor(config: InstanceConfig, collaborators: InstanceCollaborators) {
     this.#config = config;
     this.#with = collaborators;
     this.#state = initialState(config, collaborators.clock.nowUs());
     this.#sinceWallMs = collaborators.clock.wallMs();
+    this.#saidClearedUs = collaborators.clock.nowUs();
     this.#alarm = collaborators.alarms.create(() => this.#due());
   }
 
@@ -84,12 +91,9 @@ export class VrrpInstance {
     this.#feed({ type: "interface", nowUs: this.#with.clock.nowUs(), fault, source });
   }
 
-  /** Whether this instance should hold an address that is not there. */
-  holdsMoreThan(isPresent: (address: Cidr) => boolean): boolean {
-    return (
-      this.#held.length > 0 &&
-      this.#config.addresses.some((address) => this.#held.includes(formatCidr(address)) && !isPresent(address))
-    );
+  /** Whether this instance should serve an address that is not there, whoever put it there before. */
+  servesMoreThan(isPresent: (address: Cidr) => boolean): boolean {
+    return this.#servedAddresses().some((address) => !isPresent(address));
   }
 
   addressLost(): void {
@@ -117,7 +121,6 @@ export class VrrpInstance {
       return;
     }
     this.#advertsReceived += 1;
-    if (this.#state.heard?.address !== packet.source) this.#said.clear();
     this.#compare(packet.source, advert.value);
     const { priority, intervalCs } = advert.value;
     this.#feed({ type: "advert", nowUs, source: packet.source, priority, intervalUs: csToUs(intervalCs) });
@@ -160,12 +163,12 @@ export class VrrpInstance {
   }
 
   #due(): void {
-    // Before a takeover the socket is looked at once more: after a stalled callback an advert may already wait.
-    if (this.#state.phase === "backup") this.#with.io.drain();
+    const dueUs = nextDeadlineUs(this.#state);
+    const lateUs = dueUs === undefined ? 0 : this.#with.clock.nowUs() - dueUs;
+    this.#maxLatenessUs = Math.max(this.#maxLatenessUs, lateUs);
+    // After a stalled callback an advert may already wait: one that forbids a takeover, or one of whoever took over from us.
+    if (this.#state.phase === "backup" || lateUs >= this.#config.advertIntervalUs) this.#with.io.drain();
     const nowUs = this.#with.clock.nowUs();
-    const deadlineUs = nextDeadlineUs(this.#state);
-    if (deadlineUs !== undefined && deadlineUs <= nowUs)
-      this.#maxLatenessUs = Math.max(this.#maxLatenessUs, nowUs - deadlineUs);
     this.#feed({ type: "tick", nowUs });
   }
 
@@ -174,6 +177,8 @@ export class VrrpInstance {
     const { state, actions } = step(this.#config, before, event);
     this.#state = state;
     if (state.source !== null) this.#lastSource = state.source;
+    if (state.phase !== before.phase) this.#said.clear();
+    else if (state.heard?.address !== before.heard?.address) this.#forgetSaid(event.nowUs);
     for (const action of actions) this.#perform(action);
     if (state.phase !== before.phase) this.#with.publish(this.status());
     const deadlineUs = nextDeadlineUs(this.#state);
@@ -194,13 +199,12 @@ export class VrrpInstance {
         this.#release();
         break;
       case "announce":
-        io.announce(this.#config.addresses);
+        io.announce(this.#servedAddresses());
         break;
       case "warn":
-        this.#say("warning", action.message);
+        this.#repeat(action.code, "warning", action.message);
         break;
       case "transition":
-        this.#said.clear();
         this.#sinceWallMs = this.#with.clock.wallMs();
         if (action.to === "master") this.#becameMaster += 1;
         this.#say(action.to === "fault" ? "warning" : "notice", `${action.from} -> ${action.to}: ${action.reason}`);
@@ -233,6 +237,7 @@ export class VrrpInstance {
   #hold(): void {
     const { held, foreign, refused } = this.#with.io.hold(this.#config.addresses);
     this.#held = held;
+    this.#served = [...held, ...foreign];
     for (const address of foreign) {
       this.#once(
         `foreign ${address}`,
@@ -240,13 +245,25 @@ export class VrrpInstance {
         `${address} was already on ${this.#config.interface}; it is served and will not be removed`,
       );
     }
-    for (const sentence of refused) this.#say("error", sentence);
-    if (refused.length > 0) this.#feed({ type: "addressesRefused", nowUs: this.#with.clock.nowUs() });
+    this.#refused(refused);
   }
 
   #release(): void {
-    for (const sentence of this.#with.io.release()) this.#say("error", sentence);
+    const refused = this.#with.io.release();
     this.#held = [];
+    this.#served = [];
+    this.#refused(refused);
+  }
+
+  /** @param sentences one for each address, so that what was said is bounded by the configuration */
+  #refused(sentences: readonly string[]): void {
+    if (sentences.length === 0) return;
+    for (const sentence of sentences) this.#repeat(sentence, "error", sentence);
+    this.#feed({ type: "addressesRefused", nowUs: this.#with.clock.nowUs() });
+  }
+
+  #servedAddresses(): readonly Cidr[] {
+    return this.#config.addresses.filter((address) => this.#served.includes(formatCidr(address)));
   }
 
   #reject(packet: ReceivedPacket, reason: RejectReason): void {
@@ -292,8 +309,23 @@ export class VrrpInstance {
 
   #once(key: string, level: LogEntry["level"], message: string): void {
     if (this.#said.has(key)) return;
-    this.#said.add(key);
+    this.#said.set(key, this.#with.clock.nowUs());
     this.#say(level, message);
+  }
+
+  /** As `#once`, and again now and then while it lasts. */
+  #repeat(key: string, level: LogEntry["level"], message: string): void {
+    const nowUs = this.#with.clock.nowUs();
+    if (nowUs - (this.#said.get(key) ?? Number.NEGATIVE_INFINITY) < REPEAT_US) return;
+    this.#said.set(key, nowUs);
+    this.#say(level, message);
+  }
+
+  /** Another master is news, but routers that take turns, or forged ones, must not fill the log. */
+  #forgetSaid(nowUs: number): void {
+    if (nowUs - this.#saidClearedUs < REPEAT_US) return;
+    this.#saidClearedUs = nowUs;
+    this.#said.clear();
   }
 
   #say(level: LogEntry["level"], message: string): void {

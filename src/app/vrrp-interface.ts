@@ -61,6 +61,8 @@ export class VrrpInterface {
   get fault(): InterfaceFault | null {
     if (this.#link === undefined) return "interface is missing";
     if (!this.#link.isUp) return "interface is down";
+    // Deaf, it would take itself for the only router.
+    if (this.#vrrp === null) return "interface cannot be opened";
     return this.#link.primaryIpv4 === null ? "interface has no IPv4 address" : null;
   }
 
@@ -78,15 +80,34 @@ export class VrrpInterface {
 
   /**
    * Takes the interface's present state: opens sockets for a new device, closes those of a vanished one.
-   * @throws DirectorError when the kernel refuses a socket for lack of privilege
+   * @throws DirectorError when the kernel refuses a socket; the interface has a fault until another try succeeds
    */
   setLink(link: InterfaceState | undefined): void {
-    if (link?.index !== this.#link?.index) this.#closeSockets();
+    if (this.#link !== undefined && link?.index !== this.#link.index) this.#leaveDevice();
     this.#link = link;
-    if (link?.isUp === true && this.#vrrp === null) {
-      this.#vrrp = this.#sockets.openVrrp(link, (packet) => this.#receive(packet));
+    if (link?.isUp === true && this.#vrrp === null) this.#openSockets(link);
+  }
+
+  /** Whether sockets are missing on an interface that could be used. */
+  get isDeaf(): boolean {
+    return this.#link?.isUp === true && this.#vrrp === null;
+  }
+
+  /** The device went away, perhaps only under another name: nothing of ours may stay on it. */
+  #leaveDevice(): void {
+    for (const instance of this.#instances.values()) instance.interfaceChanged("interface is missing", null);
+    this.#closeSockets();
+  }
+
+  #openSockets(link: InterfaceState): void {
+    const vrrp = this.#sockets.openVrrp(link, (packet) => this.#receive(packet));
+    try {
       this.#frames = this.#sockets.openFrames(link);
+    } catch (thrown) {
+      vrrp.close();
+      throw thrown;
     }
+    this.#vrrp = vrrp;
   }
 
   /** Whether the interface has the address, by what was heard last. */
@@ -119,9 +140,8 @@ export class VrrpInterface {
 
   #hold(addresses: readonly Cidr[], made: Map<string, Cidr>): HoldReport {
     const wanted = new Set(addresses.map(formatCidr));
-    const gone = new Map([...made].filter(([key]) => !wanted.has(key)));
-    for (const key of gone.keys()) made.delete(key);
-    const refused: string[] = [...this.#release(gone)];
+    const refused: string[] = [...this.#release(made, (key) => !wanted.has(key))];
+    const held: string[] = [];
     const foreign: string[] = [];
     if (this.#link === undefined)
       return { held: [], foreign, refused: [...refused, `there is no interface ${this.name}`] };
@@ -129,22 +149,36 @@ export class VrrpInterface {
     addresses.forEach((address, index) => {
       const outcome = outcomes[index];
       const key = formatCidr(address);
+      if (outcome?.type === "foreign") {
+        made.delete(key);
+        foreign.push(key);
+        return;
+      }
+      // Also one that failed: whether it is there and ours is looked up again when it is to be removed.
+      made.set(key, address);
       if (outcome?.type === "failed") refused.push(`${outcome.error.message}; trying again`);
-      else if (outcome?.type === "foreign") foreign.push(key);
-      else made.set(key, address);
+      else held.push(key);
     });
-    return { held: [...made.keys()], foreign, refused };
+    return { held, foreign, refused };
   }
 
-  #release(made: Map<string, Cidr>): readonly string[] {
-    if (this.#link === undefined) {
-      made.clear();
+  /** Forgets what is gone, keeps what the kernel would not remove. */
+  #release(made: Map<string, Cidr>, isGoing: (key: string) => boolean = () => true): readonly string[] {
+    const going = [...made].filter(([key]) => isGoing(key));
+    if (this.#link === undefined || going.length === 0) {
+      for (const [key] of going) made.delete(key);
       return [];
     }
-    const outcomes = this.#addresses.remove(this.#link, [...made.values()]);
-    const refused = outcomes.flatMap((outcome) => (outcome.type === "failed" ? [outcome.error.message] : []));
-    made.clear();
-    return refused;
+    const outcomes = this.#addresses.remove(
+      this.#link,
+      going.map(([, address]) => address),
+    );
+    return going.flatMap(([key], index) => {
+      const outcome = outcomes[index];
+      if (outcome?.type === "failed") return [`${outcome.error.message}; trying again`];
+      made.delete(key);
+      return [];
+    });
   }
 
   /** Request-form gratuitous ARPs: the form that wins also within the neighbour's lock time. */

@@ -45,6 +45,7 @@ export function runVrrpProcess(): void {
       logger,
       addresses,
       link: (name) => links.get(name),
+      hearLinks: () => links.drain(),
       sockets: {
         openVrrp: ({ name, index }, onPacket) =>
           orThrow(RawVrrpSocket.open({ interfaceName: name, interfaceIndex: index }, { onPacket })),

@@ -1,6 +1,7 @@
-import { type DirectorError, messageOf } from "../base/director-error.ts";
+import { assert } from "../base/assert.ts";
+import { DirectorError, messageOf } from "../base/director-error.ts";
 import type { InstanceConfig } from "../config/model.ts";
-import type { AlarmFactory, Clock } from "../ports/clock.ts";
+import type { Alarm, AlarmFactory, Clock } from "../ports/clock.ts";
 import type { Logger } from "../ports/logger.ts";
 import type { InterfaceState } from "../sys/link-monitor.ts";
 import { instanceKey, type VrrpProcessConfig, type VrrpState } from "./messages.ts";
@@ -15,8 +16,13 @@ export interface RouterCollaborators {
   readonly sockets: InterfaceSockets;
   /** The present state of an interface by name. */
   link(name: string): InterfaceState | undefined;
+  /** Hears news of interfaces that wait in the kernel; they arrive by `linkChanged`. */
+  hearLinks(): void;
   publish(key: string, state: VrrpState | null): void;
 }
+
+/** An interface whose sockets the kernel refused is tried again after this long. */
+const REOPEN_US = 1_000_000;
 
 interface Running {
   readonly instance: VrrpInstance;
@@ -29,15 +35,21 @@ export class VrrpRouter {
   /** By instance name, and by interface name; bounded by the configuration. */
   readonly #running = new Map<string, Running>();
   readonly #interfaces = new Map<string, VrrpInterface>();
+  /** Interfaces whose sockets were refused when last tried; bounded by the configuration. */
+  readonly #deaf = new Set<string>();
+  readonly #reopen: Alarm;
 
   constructor(collaborators: RouterCollaborators) {
     this.#with = collaborators;
+    this.#reopen = collaborators.alarms.create(() => {
+      for (const [name, device] of this.#interfaces) if (device.isDeaf) this.linkChanged(name);
+    });
   }
 
   /**
    * Applies a configuration: what is unchanged is not touched. An instance that moved to another interface or VRID is another
    * virtual router: it leaves and starts anew.
-   * @throws DirectorError when the kernel refuses a socket
+   * @throws DirectorError when a privilege for sockets is missing
    */
   configure(config: VrrpProcessConfig): void {
     const wanted = new Map(config.instances.map((instance) => [instance.name, instance]));
@@ -59,28 +71,37 @@ export class VrrpRouter {
   linkChanged(name: string): void {
     const device = this.#interfaces.get(name);
     if (device === undefined) return;
-    try {
-      device.setLink(this.#with.link(name));
-    } catch (thrown) {
-      const remedy = (thrown as Partial<DirectorError>).remedy ?? "";
-      this.#with.logger.log({
-        level: "error",
-        source: "vrrp",
-        message: `interface ${name}: ${messageOf(thrown)}. ${remedy}`,
-      });
-    }
+    this.#takeLink(device);
     device.tellInstances();
     this.#lookForLostAddresses(device);
   }
 
+  /** @returns the error of a socket that the kernel refused; it is logged, and tried again later */
+  #takeLink(device: VrrpInterface): DirectorError | null {
+    try {
+      device.setLink(this.#with.link(device.name));
+      this.#deaf.delete(device.name);
+      return null;
+    } catch (thrown) {
+      assert(thrown instanceof DirectorError, messageOf(thrown));
+      const message = `interface ${device.name}: ${thrown.message}. ${thrown.remedy}`;
+      // Said once: the fault of the instances stands in status until another try succeeds.
+      if (!this.#deaf.has(device.name)) this.#with.logger.log({ level: "error", source: "vrrp", message });
+      this.#deaf.add(device.name);
+      this.#reopen.arm(this.#with.clock.nowUs() + REOPEN_US);
+      return thrown;
+    }
+  }
+
   /**
-   * Looks whether an address that is held is still there, once the events that wait have been heard: the news of an address
+   * Looks whether an address that is served is still there, once the events that wait have been heard: the news of an address
    * that was just added may be behind other news.
    */
   #lookForLostAddresses(device: VrrpInterface): void {
     setImmediate(() => {
+      this.#with.hearLinks();
       for (const { instance, device: itsDevice } of this.#running.values()) {
-        if (itsDevice === device && instance.holdsMoreThan((address) => device.has(address))) instance.addressLost();
+        if (itsDevice === device && instance.servesMoreThan((address) => device.has(address))) instance.addressLost();
       }
     });
   }
@@ -92,6 +113,7 @@ export class VrrpRouter {
   /** Every instance leaves in good order; afterwards nothing of ours is on any interface. */
   shutdown(): void {
     for (const name of [...this.#running.keys()]) this.#end(name);
+    this.#reopen.close();
   }
 
   #begin(config: InstanceConfig): void {
@@ -106,8 +128,10 @@ export class VrrpRouter {
     });
     device.add(config.vrid, instance);
     this.#running.set(config.name, { instance, device });
-    device.setLink(this.#with.link(config.interface));
+    const error = this.#takeLink(device);
     instance.start(device.fault, device.source);
+    // What is missing now is missing for good; the supervisor says so and ends.
+    if (error?.code === "PRIVILEGE_MISSING") throw error;
   }
 
   #end(name: string): void {
@@ -121,6 +145,7 @@ export class VrrpRouter {
     if (device.isEmpty) {
       device.close();
       this.#interfaces.delete(device.name);
+      this.#deaf.delete(device.name);
     }
   }
 

@@ -44,7 +44,11 @@ export interface InstanceState {
 }
 
 /** Why the interface cannot be used; null = it can. */
-export type InterfaceFault = "interface is missing" | "interface is down" | "interface has no IPv4 address";
+export type InterfaceFault =
+  | "interface is missing"
+  | "interface is down"
+  | "interface has no IPv4 address"
+  | "interface cannot be opened";
 
 export type InstanceEvent =
   /** The instance is configured and the interface's state is known. */

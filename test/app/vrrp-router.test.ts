@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { instanceKey } from "../../src/app/messages.ts";
-import { instance, type VirtualDirector, VirtualSegment } from "../support/virtual-segment.ts";
+import type { VirtualDirector } from "../support/virtual-director.ts";
+import { instance, VirtualSegment } from "../support/virtual-segment.ts";
 import { VirtualTime } from "../support/virtual-time.ts";
 
 const SECOND = 1_000_000;
@@ -13,10 +14,11 @@ describe("vrrp router: two directors on a virtual segment", () => {
   let time: VirtualTime;
   let lb1: VirtualDirector;
   let lb2: VirtualDirector;
+  let segment: VirtualSegment;
 
   beforeEach(() => {
     time = new VirtualTime();
-    const segment = new VirtualSegment(time);
+    segment = new VirtualSegment(time);
     lb1 = segment.join("lb1", 11);
     lb2 = segment.join("lb2", 12);
   });
@@ -27,11 +29,20 @@ describe("vrrp router: two directors on a virtual segment", () => {
     time.advance(5 * SECOND);
   }
 
-  function assertMaster(master: VirtualDirector, backup: VirtualDirector): void {
+  const macOf = (director: VirtualDirector) => director.mac.replaceAll(":", "");
+
+  /** Time until a director sends its next advert. */
+  function untilAdvert(director: VirtualDirector): number {
+    const before = director.sent.length;
+    for (; director.sent.length === before; time.advance(100));
+    return SECOND;
+  }
+
+  function assertMaster(master: VirtualDirector, backup: VirtualDirector, otherPhase = "backup"): void {
     assert.equal(phaseOf(master), "master");
-    assert.equal(phaseOf(backup), "backup");
-    assert.deepEqual([...master.addresses], [VIP]);
-    assert.deepEqual([...backup.addresses], []);
+    assert.equal(phaseOf(backup), otherPhase);
+    assert.deepEqual(master.held, [VIP]);
+    assert.deepEqual(backup.held, []);
   }
 
   it("elects the higher priority after its down interval", () => {
@@ -69,18 +80,18 @@ describe("vrrp router: two directors on a virtual segment", () => {
   it("hands over within the skew when the master is stopped", () => {
     startPair();
     lb1.router.shutdown();
-    assert.deepEqual([...lb1.addresses], []);
+    assert.deepEqual(lb1.held, []);
     assert.equal(lb1.states.size, 0);
     time.advance(609_375 + 200);
-    assert.deepEqual([...lb2.addresses], [VIP]);
+    assert.deepEqual(lb2.held, [VIP]);
   });
 
   it("goes to fault at once when the interface goes down, and comes back", () => {
     startPair();
     lb1.setLink({ isUp: false });
     assert.equal(phaseOf(lb1), "fault");
-    assert.deepEqual([...lb1.addresses], []);
-    time.advance(SECOND);
+    assert.deepEqual(lb1.held, []);
+    time.advance(4 * SECOND);
     assert.equal(phaseOf(lb2), "master");
     lb1.setLink({ isUp: true });
     time.advance(5 * SECOND);
@@ -104,7 +115,7 @@ describe("vrrp router: two directors on a virtual segment", () => {
     assert.equal(lb1.sent.length, sent);
     assert.equal(lb1.announced.length, frames, "no needless ARP");
     lb1.router.configure({ instances: [instance(200, { addresses: [{ address: "192.0.2.20", prefixLength: 32 }] })] });
-    assert.deepEqual([...lb1.addresses], ["192.0.2.20/32"]);
+    assert.deepEqual(lb1.held, ["192.0.2.20/32"]);
     assert.equal(phaseOf(lb1), "master");
     time.advance(100);
     assert.ok(linesOf(lb2).some((line) => line.includes("advertises the addresses 192.0.2.20, this node 192.0.2.10")));
@@ -113,7 +124,7 @@ describe("vrrp router: two directors on a virtual segment", () => {
   it("removes an instance that is no longer configured", () => {
     startPair();
     lb1.router.configure({ instances: [] });
-    assert.deepEqual([...lb1.addresses], []);
+    assert.deepEqual(lb1.held, []);
     time.advance(SECOND);
     assert.equal(phaseOf(lb2), "master");
   });
@@ -124,9 +135,9 @@ describe("vrrp router: two directors on a virtual segment", () => {
     lb1.setLink({});
     lb2.setLink({});
     await new Promise((resolve) => setImmediate(resolve));
-    assert.deepEqual([...lb1.addresses], [VIP]);
+    assert.deepEqual(lb1.held, [VIP]);
     assert.equal(lb1.announced.length, 10, "announced again");
-    assert.deepEqual([...lb2.addresses], [], "a backup holds nothing and misses nothing");
+    assert.deepEqual(lb2.held, [], "a backup holds nothing and misses nothing");
     lb1.setLink({});
     await new Promise((resolve) => setImmediate(resolve));
     assert.equal(lb1.announced.length, 10, "no needless ARP");
@@ -144,7 +155,7 @@ describe("vrrp router: two directors on a virtual segment", () => {
     );
     lb1.refuseAddresses = false;
     time.advance(SECOND);
-    assert.deepEqual([...lb1.addresses], [VIP]);
+    assert.deepEqual(lb1.held, [VIP]);
   });
 
   it("keeps instances with other VRIDs on the interface apart", () => {
@@ -152,8 +163,9 @@ describe("vrrp router: two directors on a virtual segment", () => {
     const other = instance(150, { name: "other", vrid: 52, addresses: [{ address: "192.0.2.30", prefixLength: 32 }] });
     lb2.router.configure({ instances: [instance(100), other] });
     time.advance(5 * SECOND);
-    assertMaster(lb1, { ...lb2, addresses: new Set() });
-    assert.deepEqual([...lb2.addresses], ["192.0.2.30/32"]);
+    assert.equal(phaseOf(lb1), "master");
+    assert.deepEqual(lb1.held, [VIP]);
+    assert.deepEqual(lb2.held, ["192.0.2.30/32"]);
     assert.equal(lb1.states.get(instanceKey("web4"))?.counters.rejected.vrid, undefined);
   });
 
@@ -165,5 +177,127 @@ describe("vrrp router: two directors on a virtual segment", () => {
     assert.equal(phaseOf(lb2), "backup");
     assert.equal(linesOf(lb2).filter((line) => line.includes("sends the message-only checksum")).length, 1);
     assert.equal(linesOf(lb2).filter((line) => line.includes("advertises every 2000 ms")).length, 1);
+  });
+
+  it("tells the winner of a healed split that there were two, so that it announces the addresses again", () => {
+    startPair();
+    lb1.cable = false;
+    time.advance(10 * SECOND);
+    assert.equal(segment.neighbours.get("192.0.2.10"), macOf(lb2), "clients have learned lb2");
+    // The winner is heard first: the other one has no reason to speak but this.
+    time.advance(untilAdvert(lb1) - 1_000);
+    lb1.cable = true;
+    time.advance(5_000);
+    assertMaster(lb1, lb2);
+    assert.equal(segment.neighbours.get("192.0.2.10"), macOf(lb1), "clients have learned lb1");
+  });
+
+  it("lets nothing behind on an interface that was renamed, and says goodbye through it", () => {
+    startPair();
+    lb1.rename();
+    assert.equal(phaseOf(lb1), "fault");
+    assert.deepEqual(lb1.held, []);
+    time.advance(609_375 + 200);
+    assert.equal(phaseOf(lb2), "master", "within the skew: priority 0 was heard");
+  });
+
+  it("is in fault while it cannot listen, and tries again", () => {
+    lb1.refuseSockets = true;
+    lb1.router.configure({ instances: [instance(200)] });
+    lb2.router.configure({ instances: [instance(100)] });
+    time.advance(10 * SECOND);
+    assert.equal(phaseOf(lb1), "fault");
+    assert.equal(lb1.states.get(instanceKey("web4"))?.reason, "interface cannot be opened");
+    assert.deepEqual(lb1.held, []);
+    assertMaster(lb2, lb1, "fault");
+    assert.equal(linesOf(lb1).filter((line) => line.includes("EMFILE")).length, 1, "said once");
+    lb1.refuseSockets = false;
+    time.advance(5 * SECOND);
+    assertMaster(lb1, lb2);
+  });
+
+  it("tries again to remove an address that the kernel would not give up", () => {
+    startPair();
+    lb1.refuseRemoval = true;
+    lb1.router.configure({ instances: [instance(50)] });
+    time.advance(5 * SECOND);
+    assert.equal(phaseOf(lb1), "backup");
+    assert.deepEqual(lb1.held, [VIP], "the kernel refuses");
+    assert.equal(linesOf(lb1).filter((line) => line.includes("removing 192.0.2.10/24")).length, 1, "said once");
+    lb1.refuseRemoval = false;
+    time.advance(SECOND);
+    assert.deepEqual(lb1.held, []);
+  });
+
+  it("does not announce an address that the kernel refused", () => {
+    lb1.refuseAddresses = true;
+    startPair();
+    assert.equal(phaseOf(lb1), "master");
+    assert.deepEqual(lb1.announced, []);
+  });
+
+  it("puts its own in the place of an address that somebody else had there and took away", async () => {
+    lb1.addresses.set(VIP, { deviceIndex: 2, isOwn: false });
+    startPair();
+    assert.equal(phaseOf(lb1), "master");
+    assert.deepEqual(lb1.held, [], "the other's address serves");
+    assert.equal(lb1.announced.length, 5);
+    lb1.addresses.delete(VIP);
+    lb1.setLink({});
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(lb1.held, [VIP]);
+  });
+
+  it("does not quarrel at full speed with whoever removes the address", async () => {
+    startPair();
+    for (let round = 0; round < 50; round += 1) {
+      lb1.addresses.clear();
+      lb1.setLink({});
+      await new Promise((resolve) => setImmediate(resolve));
+      time.advance(10_000);
+    }
+    assert.equal(lb1.announced.length, 10, "put back once in half a second");
+    assert.equal(linesOf(lb1).filter((line) => line.includes("removed by somebody else")).length, 1);
+    time.advance(SECOND);
+    assert.deepEqual(lb1.held, [VIP], "and again after a second");
+  });
+
+  it("keeps its log short while two routers of other settings take turns", () => {
+    lb1.router.configure({ instances: [instance(200)] });
+    lb2.router.configure({ instances: [instance(100, { advertIntervalUs: 2 * SECOND })] });
+    const lb3 = segment.join("lb3", 13);
+    time.advance(10 * SECOND);
+    const before = lb1.log.length;
+    // Both are deaf to others, so they advertise for ever.
+    segment.wire = { carry: (_from, to) => (to === "lb1" ? 100 : null) };
+    lb3.router.configure({ instances: [instance(90, { advertIntervalUs: 3 * SECOND })] });
+    time.advance(50 * SECOND);
+    assert.ok(lb1.log.length - before <= 4, linesOf(lb1).slice(before).join("\n"));
+  });
+
+  it("after standing still it leaves the address to whoever took over, if it does not preempt", () => {
+    for (const packetsFirst of [true, false]) {
+      const pair = new VirtualSegment(time);
+      lb1 = pair.join("lb1", 11);
+      lb2 = pair.join("lb2", 12);
+      lb1.router.configure({ instances: [instance(200, { preempt: { mode: "never" } })] });
+      lb2.router.configure({ instances: [instance(100, { preempt: { mode: "never" } })] });
+      time.advance(5 * SECOND);
+      assertMaster(lb1, lb2);
+      lb1.stall();
+      time.advance(10 * SECOND);
+      lb1.resume(packetsFirst);
+      time.advance(2 * SECOND);
+      assertMaster(lb2, lb1);
+      assert.equal(lb2.states.get(instanceKey("web4"))?.counters.becameMaster, 1, "it never gave way");
+    }
+  });
+
+  it("hears waiting adverts before it takes over after standing still", () => {
+    startPair();
+    lb2.stall();
+    time.advance(10 * SECOND);
+    lb2.resume(false);
+    assertMaster(lb1, lb2);
   });
 });

@@ -1,0 +1,294 @@
+import assert from "node:assert/strict";
+import { VrrpRouter } from "../../src/app/vrrp-router.ts";
+import { DirectorError } from "../../src/base/director-error.ts";
+import { type Cidr, formatCidr, type IpText } from "../../src/base/ip.ts";
+import type { InstanceConfig } from "../../src/config/model.ts";
+import type { InstanceStatus } from "../../src/control/status.ts";
+import type { Alarm, AlarmFactory } from "../../src/ports/clock.ts";
+import type { LogEntry } from "../../src/ports/logger.ts";
+import type { ReceivedPacket } from "../../src/ports/packet-socket.ts";
+import type { AddOutcome, AddressHolder, RemoveOutcome } from "../../src/sys/addresses.ts";
+import type { InterfaceState } from "../../src/sys/link-monitor.ts";
+import type { VirtualTime } from "./virtual-time.ts";
+
+/** What a socket buffer holds; later packets are lost. */
+const INBOX_LIMIT = 200;
+
+/** An address in the kernel. */
+interface Present {
+  readonly deviceIndex: number;
+  /** Whether holdfast put it there. */
+  readonly isOwn: boolean;
+}
+
+export interface VirtualWire {
+  advert(message: Buffer, source: IpText): void;
+  frame(frame: Buffer): void;
+}
+
+/**
+ * A machine with one interface: a kernel that keeps addresses, and a process with the real router and instances. The process
+ * can crash, stand still and come back; the kernel stays as it is meanwhile.
+ */
+export class VirtualDirector {
+  readonly name: string;
+  readonly mac: string;
+  /** Bounded by the test. */
+  readonly log: LogEntry[] = [];
+  readonly announced: Buffer[] = [];
+  readonly sent: Buffer[] = [];
+  /** By `address/prefix`: what the kernel has besides the primary address. */
+  readonly addresses = new Map<string, Present>();
+  readonly states = new Map<string, InstanceStatus>();
+  /** Whether frames of this director pass, in and out. */
+  cable = true;
+  refuseAddresses = false;
+  refuseRemoval = false;
+  refuseSockets = false;
+  router: VrrpRouter;
+
+  readonly #time: VirtualTime;
+  readonly #wire: VirtualWire;
+  readonly #fresh: InterfaceState;
+  /** The interface as the kernel has it, and as the process has heard of it. */
+  #link: InterfaceState | undefined;
+  #heard: InterfaceState | undefined;
+  /** Whether the device passes frames, whatever its name. */
+  #isUp = true;
+  #receive: ((packet: ReceivedPacket) => void) | null = null;
+  /** Bounded by INBOX_LIMIT. */
+  #inbox: ReceivedPacket[] = [];
+  /** What became due while the process stood still; as many as it has alarms. */
+  readonly #overdue = new Set<() => void>();
+  #isStalled = false;
+  /** Raised by each crash: what belongs to an earlier life is ignored. */
+  #life = 0;
+
+  constructor(name: string, lastByte: number, time: VirtualTime, wire: VirtualWire) {
+    this.name = name;
+    this.mac = `02:00:00:00:00:${lastByte.toString(16).padStart(2, "0")}`;
+    this.#time = time;
+    this.#wire = wire;
+    this.#fresh = {
+      name: "eth0",
+      index: 2,
+      isUp: true,
+      mac: this.mac,
+      hasArp: true,
+      addresses: [],
+      primaryIpv4: `198.51.100.${lastByte}`,
+    };
+    this.#link = this.#fresh;
+    this.#heard = this.#link;
+    this.router = this.#boot();
+  }
+
+  /** The phase of the usual instance, undefined while the process does not run. */
+  get phase(): InstanceStatus["phase"] | undefined {
+    return this.states.get("instance/web4")?.phase;
+  }
+
+  get isStalled(): boolean {
+    return this.#isStalled;
+  }
+
+  /** Own addresses that stand on any device. */
+  get held(): readonly string[] {
+    return [...this.addresses].filter(([, { isOwn }]) => isOwn).map(([cidr]) => cidr);
+  }
+
+  /** Changes the interface in the kernel; null deletes it, and its addresses with it. */
+  setLink(change: Partial<InterfaceState> | null): void {
+    const index = this.#link?.index;
+    const isKept = change !== null && (change.index ?? index) === index;
+    if (!isKept) {
+      for (const [cidr, { deviceIndex }] of this.addresses) if (deviceIndex === index) this.addresses.delete(cidr);
+    }
+    this.#link = change === null ? undefined : { ...(this.#link ?? this.#fresh), ...change };
+    this.#isUp = this.#link?.isUp === true;
+    this.#news();
+  }
+
+  /** The interface gets another name: the one that was configured is gone, the device and its addresses are not. */
+  rename(): void {
+    this.#link = undefined;
+    this.#news();
+  }
+
+  /** A packet reaches the interface. */
+  arrive(packet: ReceivedPacket): void {
+    if (!this.cable || !this.#isUp || this.#receive === null) return;
+    if (this.#inbox.length < INBOX_LIMIT) this.#inbox.push(packet);
+    if (!this.#isStalled) this.#act(() => this.#read());
+  }
+
+  /** The process is killed; the kernel keeps what it put there. */
+  crash(): void {
+    this.#life += 1;
+    this.#receive = null;
+    this.#inbox = [];
+    this.#overdue.clear();
+    this.#isStalled = false;
+    this.states.clear();
+  }
+
+  /** The process starts anew after a crash: first it removes what an earlier life left behind. */
+  restart(config: InstanceConfig): void {
+    this.crash();
+    for (const cidr of this.held) this.addresses.delete(cidr);
+    this.#heard = this.#link;
+    this.router = this.#boot();
+    this.#act(() => this.router.configure({ instances: [config] }));
+  }
+
+  /** The process gets no turn: SIGSTOP, a suspended machine. */
+  stall(): void {
+    this.#isStalled = true;
+  }
+
+  /** @param packetsFirst which of the waiting events the event loop hands out first */
+  resume(packetsFirst: boolean): void {
+    if (!this.#isStalled) return;
+    this.#isStalled = false;
+    this.#act(() => {
+      if (packetsFirst) this.#read();
+      for (const due of [...this.#overdue]) {
+        this.#overdue.delete(due);
+        due();
+      }
+      this.#hearLinks();
+      this.#read();
+    });
+  }
+
+  /** Lets the process do something; afterwards what must always hold holds. */
+  #act(what: () => void): void {
+    const life = this.#life;
+    what();
+    if (life !== this.#life || this.refuseRemoval) return;
+    const isMaster = [...this.states.values()].some(({ phase }) => phase === "master");
+    if (!isMaster) assert.deepEqual(this.held, [], `${this.name} holds addresses as ${this.phase}`);
+  }
+
+  #news(): void {
+    if (!this.#isStalled) this.#act(() => this.#hearLinks());
+  }
+
+  #hearLinks(): void {
+    if (this.#heard === this.#link) return;
+    this.#heard = this.#link;
+    this.router.linkChanged("eth0");
+  }
+
+  #read(): void {
+    for (let packet = this.#inbox.shift(); packet !== undefined; packet = this.#inbox.shift()) this.#receive?.(packet);
+  }
+
+  #boot(): VrrpRouter {
+    return new VrrpRouter({
+      clock: this.#time,
+      alarms: this.#alarms(),
+      logger: { log: (entry) => this.log.push(entry) },
+      link: () => (this.#heard === undefined ? undefined : { ...this.#heard, addresses: this.#present() }),
+      hearLinks: () => this.#hearLinks(),
+      publish: (key, state) => {
+        if (state === null) this.states.delete(key);
+        else this.states.set(key, state);
+      },
+      addresses: {
+        add: (holder: AddressHolder, wanted: readonly Cidr[]) => wanted.map((cidr) => this.#add(holder, cidr)),
+        remove: (holder: AddressHolder, going: readonly Cidr[]) => going.map((cidr) => this.#remove(holder, cidr)),
+      },
+      sockets: {
+        openVrrp: (_link, onPacket) => {
+          if (this.refuseSockets)
+            throw new DirectorError("SYSTEM_CALL_FAILED", "opening the VRRP socket failed: EMFILE");
+          this.#receive = onPacket;
+          return {
+            send: (message, source) => this.#send(Buffer.from(message), source),
+            drain: () => this.#read(),
+            close: () => {
+              this.#receive = null;
+              this.#inbox = [];
+            },
+          };
+        },
+        openFrames: () => ({
+          send: (frame) => {
+            this.announced.push(Buffer.from(frame));
+            if (this.#isUp) this.#wire.frame(Buffer.from(frame));
+            return 0;
+          },
+          close: () => undefined,
+        }),
+      },
+    });
+  }
+
+  #send(message: Buffer, source: IpText): number {
+    this.sent.push(message);
+    if (this.#isUp) this.#wire.advert(message, source);
+    return 0;
+  }
+
+  #add(holder: AddressHolder, cidr: Cidr): AddOutcome {
+    const error = new DirectorError("NETLINK_REFUSED", `adding ${formatCidr(cidr)} on eth0 was refused: ENOMEM`);
+    if (this.refuseAddresses) return { type: "failed", error };
+    const known = this.addresses.get(formatCidr(cidr));
+    if (known !== undefined) return { type: known.isOwn ? "already-there" : "foreign" };
+    this.addresses.set(formatCidr(cidr), { deviceIndex: holder.index, isOwn: true });
+    return { type: "added" };
+  }
+
+  #remove(holder: AddressHolder, cidr: Cidr): RemoveOutcome {
+    const error = new DirectorError("NETLINK_REFUSED", `removing ${formatCidr(cidr)} on eth0 was refused: ENOMEM`);
+    if (this.refuseRemoval) return { type: "failed", error };
+    const known = this.addresses.get(formatCidr(cidr));
+    if (known === undefined || known.deviceIndex !== holder.index) return { type: "absent" };
+    if (!known.isOwn) return { type: "foreign" };
+    this.addresses.delete(formatCidr(cidr));
+    return { type: "removed" };
+  }
+
+  /** Alarms of the present life of the process, which go off only while it runs. */
+  #alarms(): AlarmFactory {
+    const life = this.#life;
+    return {
+      create: (onDue): Alarm => {
+        const run = () => this.#act(onDue);
+        const alarm = this.#time.create(() => {
+          if (life !== this.#life) return;
+          if (this.#isStalled) this.#overdue.add(onDue);
+          else run();
+        });
+        return {
+          arm: (atUs) => {
+            this.#overdue.delete(onDue);
+            alarm.arm(atUs);
+          },
+          disarm: () => {
+            this.#overdue.delete(onDue);
+            alarm.disarm();
+          },
+          close: () => alarm.close(),
+        };
+      },
+    };
+  }
+
+  #present(): InterfaceState["addresses"] {
+    return [...this.addresses]
+      .filter(([, { deviceIndex }]) => deviceIndex === this.#heard?.index)
+      .map(([text, { deviceIndex, isOwn }]) => {
+        const [address = "", prefix = "32"] = text.split("/");
+        return {
+          interfaceIndex: deviceIndex,
+          address: { address, prefixLength: Number(prefix) },
+          flags: 0,
+          scope: 0,
+          protocol: isOwn ? 112 : 0,
+          label: null,
+        };
+      });
+  }
+}
