@@ -91,12 +91,14 @@ for (const [name, open] of connectors) {
           socket.on("error", (error: NodeJS.ErrnoException) => errors.push(error.code ?? ""));
           socket.resume();
         });
+        // The port may have been somebody's before it was ours.
+        const before = timeWaits(target.port);
         for (let count = 0; count < 5; count += 1) {
           assert.deepEqual(await connector.connect(target, never), { type: "connected" });
         }
         await waitFor(() => errors.length === 5);
         assert.deepEqual(new Set(errors), new Set(["ECONNRESET"]));
-        assert.equal(timeWaits(target.port), 0);
+        assert.ok(timeWaits(target.port) <= before);
         server.close();
       });
     }
