@@ -8,6 +8,7 @@ import type { ReplyOutcome } from "../ipc/messages.ts";
 import { WinstonLogger, type WinstonLoggerOptions } from "../log/winston-logger.ts";
 import type { LogEntry } from "../ports/logger.ts";
 import { ChildKeeper } from "./child-keeper.ts";
+import { takeOffLeftovers } from "./leftovers.ts";
 import type { CheckerProcessConfig, CheckerReply, CheckerState, VrrpProcessConfig, VrrpState } from "./messages.ts";
 import { Schedule } from "./schedule.ts";
 import { problemsOf, StatusBoard } from "./status-board.ts";
@@ -17,6 +18,9 @@ const REPLY_TIMEOUT_MS = 60_000;
 
 /** A child that does not stop by then is killed. Removing ten thousand servers on a slow machine is the longest. */
 const STOP_DEADLINE_MS = 10_000;
+
+/** As above for the vrrp process, which has little to do; the addresses of one that hangs are taken off by another. */
+const VRRP_STOP_DEADLINE_MS = 5_000;
 
 /** A configuration as loaded, or the problems as text ready to print. */
 export interface LoadedConfig {
@@ -60,6 +64,8 @@ export class Supervisor {
   #loadedAt = new Date();
   #control: ControlServer | null = null;
   #reloading: Promise<Result<ReloadReport, ControlError>> | null = null;
+  /** The reload after the one under way; everyone who asks meanwhile gets its answer. */
+  #nextReload: Promise<Result<ReloadReport, ControlError>> | null = null;
   #configured = new Set<string>();
   #finish: (code: ExitCode) => void = () => undefined;
   #stopping = false;
@@ -70,9 +76,8 @@ export class Supervisor {
     this.#config = loaded.config;
     this.#logger = new WinstonLogger(this.#loggerOptions());
     this.#schedule = new Schedule((name, action) => this.#scheduled(name, action));
-    const common = { program: options.program, replyTimeoutMs: REPLY_TIMEOUT_MS, stopDeadlineMs: STOP_DEADLINE_MS };
     this.#vrrp = new ChildKeeper(
-      { ...common, name: "vrrp", args: ["internal", "vrrp"] },
+      { ...this.#childOptions("vrrp"), stopDeadlineMs: VRRP_STOP_DEADLINE_MS },
       this.#vrrpConfig(),
       {
         onState: (entries) => this.#board.updateInstances(entries),
@@ -82,7 +87,7 @@ export class Supervisor {
       this.#logger,
     );
     this.#checker = new ChildKeeper(
-      { ...common, name: "checker", args: ["internal", "checker"] },
+      { ...this.#childOptions("checker"), stopDeadlineMs: STOP_DEADLINE_MS },
       this.#checkerConfig(),
       {
         onState: (entries) => this.#board.updateServers(entries),
@@ -152,15 +157,31 @@ export class Supervisor {
     };
   }
 
-  /** Validates the file, then applies it; a broken one changes nothing. One reload at a time: a second asker gets the first's answer. */
+  /**
+   * Validates the file, then applies it; a broken one changes nothing. One reload at a time: the one under way may have read
+   * the file before the asker changed it, so another follows.
+   */
   reload(): Promise<Result<ReloadReport, ControlError>> {
-    this.#reloading ??= this.#reload().finally(() => {
-      this.#reloading = null;
-    });
+    if (this.#reloading !== null) {
+      this.#nextReload ??= this.#reloading.then(() => {
+        this.#nextReload = null;
+        return this.reload();
+      });
+      return this.#nextReload;
+    }
+    this.#reloading = this.#reload()
+      .catch((thrown: unknown) => {
+        this.#sayError(thrown);
+        return err({ code: "OWN_FAULT", message: messageOf(thrown) });
+      })
+      .finally(() => {
+        this.#reloading = null;
+      });
     return this.#reloading;
   }
 
   async #reload(): Promise<Result<ReloadReport, ControlError>> {
+    if (this.#stopping) return err({ code: "CONTROL_REFUSED", message: "the director is stopping" });
     this.#collaborators.notify("RELOADING=1");
     const loaded = this.#collaborators.load();
     if (!loaded.ok) {
@@ -224,7 +245,8 @@ export class Supervisor {
     this.#collaborators.notify("STOPPING=1");
     this.#say("notice", `stopping (${why})`);
     this.#schedule.stop();
-    await this.#vrrp.stop();
+    if (!(await this.#vrrp.stop()))
+      await takeOffLeftovers({ ...this.#childOptions("vrrp"), replyTimeoutMs: VRRP_STOP_DEADLINE_MS }, this.#logger);
     await this.#checker.stop();
     await this.#control?.close();
     this.#say("notice", "stopped");
@@ -235,6 +257,10 @@ export class Supervisor {
     this.#say("notice", `schedule ${name}: ${action.type}`);
     const work = action.type === "reload" ? this.reload() : this.#checker.command("reconcile", null);
     work.catch((thrown: unknown) => this.#say("error", `schedule ${name}: ${messageOf(thrown)}`));
+  }
+
+  #childOptions<Name extends "vrrp" | "checker">(name: Name) {
+    return { name, program: this.#options.program, args: ["internal", name], replyTimeoutMs: REPLY_TIMEOUT_MS };
   }
 
   #vrrpConfig(): VrrpProcessConfig {

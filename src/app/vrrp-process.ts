@@ -63,8 +63,9 @@ export function runVrrpProcess(): void {
 
   channel.listen({
     configure: (config) => {
-      if (router === null && config.instances.length > 0) router = open();
-      router?.configure(config);
+      // Also without instances: the configuration before may have had some, and their addresses may still be here.
+      router ??= open();
+      router.configure(config);
     },
     command: (name) => {
       throw new DirectorError("CONTROL_REFUSED", `the vrrp process has no command ${name}`);

@@ -4,8 +4,8 @@ import { ControlClient } from "../control/client.ts";
 import { renderStatus } from "./status-view.ts";
 import { paintsFor, type Terminal } from "./terminal.ts";
 
-/** A reload of many servers on a slow machine takes a while. */
-const RELOAD_TIMEOUT_MS = 70_000;
+/** A reload of many servers on a slow machine takes a while, and it may have to wait for one that is under way. */
+const RELOAD_TIMEOUT_MS = 130_000;
 const STATUS_TIMEOUT_MS = 5_000;
 
 export interface DaemonCommandOptions {
@@ -30,9 +30,12 @@ export async function reloadCommand(options: DaemonCommandOptions, terminal: Ter
     const result = await new ControlClient({ path: options.controlSocket, timeoutMs: RELOAD_TIMEOUT_MS }).reload();
     if (options.json) terminal.out.write(`${JSON.stringify(result.ok ? result.value : result.error, null, 2)}\n`);
     if (!result.ok) {
+      const isRefused = result.error.code === "CONFIG_INVALID";
       if (!options.json)
-        terminal.err.write(`${result.error.details ?? ""}holdfast: reload refused: ${result.error.message}\n`);
-      return result.error.code === "CONFIG_INVALID" ? EXIT.BAD_CONFIG : EXIT.FAILED;
+        terminal.err.write(
+          `${result.error.details ?? ""}holdfast: reload ${isRefused ? "refused" : "failed"}: ${result.error.message}\n`,
+        );
+      return isRefused ? EXIT.BAD_CONFIG : EXIT.FAILED;
     }
     const { changes, warnings } = result.value;
     if (!options.json) {
