@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { DirectorError, messageOf } from "../base/director-error.ts";
-import { err, ok, orThrow } from "../base/result.ts";
+import { DirectorError } from "../base/director-error.ts";
+import { orThrow } from "../base/result.ts";
 import { createCheckerFactory } from "../checks/checker-factory.ts";
 import { ChildChannel } from "../ipc/child-channel.ts";
 import { RelayLogger } from "../log/relay.ts";
 import type { Logger } from "../ports/logger.ts";
-import { writeFileAtomically } from "../sys/atomic-file.ts";
+import { readJsonFile, writeFileAtomically } from "../sys/atomic-file.ts";
 import { systemClock, TimeoutAlarms } from "../sys/clock.ts";
 import { NETLINK_GENERIC } from "../sys/constants.ts";
 import { KernelNetlinkSocket } from "../sys/netlink-socket.ts";
@@ -37,6 +37,7 @@ export function runCheckerProcess(): void {
     random: Math.random,
     createFactory: () => createCheckerFactory({ connector, runner }),
     openTable: (stateDir) => openTable(stateDir, logger),
+    ownsServices: (stateDir) => loadOwnership(stateDir, logger).keys.size > 0,
     applySysctls,
     publish: (key, state) => channel.outbox.state(key, state),
   });
@@ -64,21 +65,17 @@ export function runCheckerProcess(): void {
 /** @throws DirectorError when the kernel has no IPVS, or the privilege is missing */
 function openTable(stateDir: string, logger: Logger): IpvsTableKeeper {
   const socket = orThrow(KernelNetlinkSocket.open(NETLINK_GENERIC, "IPVS netlink socket"));
+  return orThrow(IpvsTableKeeper.open({ socket, ownership: loadOwnership(stateDir, logger) }));
+}
+
+function loadOwnership(stateDir: string, logger: Logger): IpvsOwnership {
   const bootId = readFileSync(BOOT_ID_FILE, "utf8").trim();
-  const ownership = IpvsOwnership.load({ bootId }, { store: ownershipStore(join(stateDir, OWNERSHIP_FILE)), logger });
-  return orThrow(IpvsTableKeeper.open({ socket, ownership }));
+  return IpvsOwnership.load({ bootId }, { store: ownershipStore(join(stateDir, OWNERSHIP_FILE)), logger });
 }
 
 function ownershipStore(path: string): OwnershipStore {
   return {
-    load: () => {
-      try {
-        return ok(readFileSync(path, "utf8"));
-      } catch (thrown) {
-        if (thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT") return ok(null);
-        return err(new DirectorError("FILE_UNREADABLE", `cannot read ${path}: ${messageOf(thrown)}`, { path }, thrown));
-      }
-    },
+    load: (problemOf) => readJsonFile(path, problemOf),
     save: (text) => writeFileAtomically(path, text),
   };
 }

@@ -28,6 +28,8 @@ export interface CheckerCollaborators {
   readonly createFactory: () => CheckerFactory;
   /** Opens the kernel's table, when there is a first service. @throws DirectorError when the kernel has no IPVS */
   openTable(stateDir: string): IpvsTableKeeper;
+  /** Whether services of an earlier run may still be in the kernel. */
+  ownsServices(stateDir: string): boolean;
   /** Looks at the sysctls that the services need; returns one sentence per problem. */
   applySysctls(services: readonly ServiceConfig[], manage: boolean): readonly LogEntry[];
   publish(key: string, state: CheckerState | null): void;
@@ -61,7 +63,8 @@ export class Checker {
    * @throws DirectorError when the kernel has no IPVS or does not let us
    */
   configure(config: CheckerProcessConfig): CheckerReply {
-    if (this.#table === null && config.services.length > 0) this.#table = this.#with.openTable(config.stateDir);
+    if (this.#table === null && (config.services.length > 0 || this.#with.ownsServices(config.stateDir)))
+      this.#table = this.#with.openTable(config.stateDir);
     for (const entry of this.#with.applySysctls(config.services, config.ipvs.manageSysctls))
       this.#with.logger.log(entry);
     const isFirst = this.#config === null;

@@ -2,11 +2,12 @@ import type { DirectorError } from "../base/director-error.ts";
 import { formatListenEndpoint, parseListenEndpoint } from "../base/endpoint.ts";
 import type { Result } from "../base/result.ts";
 import type { Logger } from "../ports/logger.ts";
+import type { JsonFile } from "../sys/atomic-file.ts";
 
 /** Where the text is kept that survives a restart. Saving is atomic: the old text or the new one, nothing between. */
 export interface OwnershipStore {
-  /** null = there is none yet. */
-  load(): Result<string | null, DirectorError>;
+  /** What cannot be used is set aside. @param problemOf says what is wrong with a value, undefined if nothing is */
+  load(problemOf: (value: unknown) => string | undefined): Result<JsonFile, DirectorError>;
   save(text: string): Result<void, DirectorError>;
 }
 
@@ -47,17 +48,18 @@ export class IpvsOwnership {
     collaborators: { readonly store: OwnershipStore; readonly logger: Logger },
   ): IpvsOwnership {
     const { store, logger } = collaborators;
-    const text = store.load();
+    const file = store.load((value) => (parseOwnership(value) === null ? "it is not such a list" : undefined));
     let keys: ReadonlySet<string> = new Set();
-    if (!text.ok) {
-      warn(
-        logger,
-        `the list of IPVS services that holdfast owns cannot be read: ${text.error.message}; ${CONSEQUENCE}`,
-      );
-    } else if (text.value !== null) {
-      const list = parseOwnership(text.value);
-      if (list === null) warn(logger, `the list of IPVS services that holdfast owns is damaged; ${CONSEQUENCE}`);
-      else if (list.bootId === options.bootId) keys = new Set(list.services);
+    if (!file.ok) {
+      const { message } = file.error;
+      warn(logger, `the list of IPVS services that holdfast owns cannot be read: ${message}; ${CONSEQUENCE}`);
+    } else if (file.value.type === "damaged") {
+      const { reason, movedTo } = file.value;
+      const what = `the list of IPVS services that holdfast owns is damaged (${reason}) and set aside as ${movedTo}`;
+      warn(logger, `${what}; ${CONSEQUENCE}`);
+    } else if (file.value.type === "read") {
+      const list = parseOwnership(file.value.value);
+      if (list?.bootId === options.bootId) keys = new Set(list.services);
     }
     return new IpvsOwnership(options.bootId, keys, store, logger);
   }
@@ -97,14 +99,8 @@ export class IpvsOwnership {
 const CONSEQUENCE =
   "services of an earlier configuration that are still in the kernel are taken for foreign and stay; `ipvsadm -Ln` shows them";
 
-/** @returns null for text that is no list of this version */
-function parseOwnership(text: string): { readonly bootId: string; readonly services: readonly string[] } | null {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return null;
-  }
+/** @returns null for a value that is no list of this version */
+function parseOwnership(value: unknown): { readonly bootId: string; readonly services: readonly string[] } | null {
   if (typeof value !== "object" || value === null) return null;
   const { version, bootId, services } = value as Readonly<Record<string, unknown>>;
   if (version !== VERSION || typeof bootId !== "string" || !Array.isArray(services)) return null;

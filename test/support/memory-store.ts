@@ -1,7 +1,8 @@
 import type { OwnershipStore } from "../../src/app/ipvs-ownership.ts";
-import { DirectorError } from "../../src/base/director-error.ts";
+import { DirectorError, messageOf } from "../../src/base/director-error.ts";
 import { err, ok, type Result } from "../../src/base/result.ts";
 import type { LogEntry, Logger } from "../../src/ports/logger.ts";
+import type { JsonFile } from "../../src/sys/atomic-file.ts";
 
 /** The file of owned services, in memory. */
 export class MemoryStore implements OwnershipStore {
@@ -15,8 +16,20 @@ export class MemoryStore implements OwnershipStore {
     this.text = text;
   }
 
-  load(): Result<string | null, DirectorError> {
-    return this.isBroken ? err(new DirectorError("FILE_UNREADABLE", "owned.json: EACCES")) : ok(this.text);
+  load(problemOf: (value: unknown) => string | undefined): Result<JsonFile, DirectorError> {
+    if (this.isBroken) return err(new DirectorError("FILE_UNREADABLE", "owned.json: EACCES"));
+    if (this.text === null) return ok({ type: "missing" });
+    let value: unknown;
+    let reason: string | undefined;
+    try {
+      value = JSON.parse(this.text);
+      reason = problemOf(value);
+    } catch (thrown) {
+      reason = messageOf(thrown);
+    }
+    if (reason === undefined) return ok({ type: "read", value });
+    this.text = null;
+    return ok({ type: "damaged", movedTo: "owned.json.damaged-1", reason });
   }
 
   save(text: string): Result<void, DirectorError> {
