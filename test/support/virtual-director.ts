@@ -52,6 +52,7 @@ export class VirtualDirector {
   readonly #fresh: InterfaceState;
   /** The interface as the kernel has it, and as the process has heard of it. */
   #link: InterfaceState | undefined;
+  #lastIndex = 2;
   #heard: InterfaceState | undefined;
   /** Whether the device passes frames, whatever its name. */
   #isUp = true;
@@ -61,6 +62,7 @@ export class VirtualDirector {
   /** What became due while the process stood still; as many as it has alarms. */
   readonly #overdue = new Set<() => void>();
   #isStalled = false;
+  #isRunning = true;
   /** Raised by each crash: what belongs to an earlier life is ignored. */
   #life = 0;
 
@@ -97,6 +99,23 @@ export class VirtualDirector {
     return [...this.addresses].filter(([, { isOwn }]) => isOwn).map(([cidr]) => cidr);
   }
 
+  get hasLink(): boolean {
+    return this.#link !== undefined;
+  }
+
+  /** The kernel never gives an index twice. */
+  nextIndex(): number {
+    this.#lastIndex += 1;
+    return this.#lastIndex;
+  }
+
+  /** Somebody removes an address by hand. */
+  loseAddress(cidr: string): void {
+    if (!this.addresses.delete(cidr) || this.#link === undefined) return;
+    this.#link = { ...this.#link };
+    this.#news();
+  }
+
   /** Changes the interface in the kernel; null deletes it, and its addresses with it. */
   setLink(change: Partial<InterfaceState> | null): void {
     const index = this.#link?.index;
@@ -125,6 +144,7 @@ export class VirtualDirector {
   /** The process is killed; the kernel keeps what it put there. */
   crash(): void {
     this.#life += 1;
+    this.#isRunning = false;
     this.#receive = null;
     this.#inbox = [];
     this.#overdue.clear();
@@ -137,13 +157,14 @@ export class VirtualDirector {
     this.crash();
     for (const cidr of this.held) this.addresses.delete(cidr);
     this.#heard = this.#link;
+    this.#isRunning = true;
     this.router = this.#boot();
     this.#act(() => this.router.configure({ instances: [config] }));
   }
 
   /** The process gets no turn: SIGSTOP, a suspended machine. */
   stall(): void {
-    this.#isStalled = true;
+    this.#isStalled = this.#isRunning;
   }
 
   /** @param packetsFirst which of the waiting events the event loop hands out first */
@@ -171,7 +192,7 @@ export class VirtualDirector {
   }
 
   #news(): void {
-    if (!this.#isStalled) this.#act(() => this.#hearLinks());
+    if (this.#isRunning && !this.#isStalled) this.#act(() => this.#hearLinks());
   }
 
   #hearLinks(): void {
