@@ -17,7 +17,7 @@ const decisions = new Map(
   ),
 );
 const socket = orThrow(KernelNetlinkSocket.open(NETLINK_GENERIC, "IPVS netlink socket"));
-const store = { load: () => ok(null), save: () => ok(undefined) };
+const store = { load: () => ok({ type: "missing" } as const), save: () => ok(undefined) };
 const logger = { log: () => undefined };
 const ownership = IpvsOwnership.load({ bootId: "bench" }, { store, logger });
 const keeper = orThrow(IpvsTableKeeper.open({ socket, ownership }));

@@ -42,6 +42,10 @@ class Bench {
         const ownership = IpvsOwnership.load({ bootId: "boot" }, { store, logger: this.logger });
         return orThrow(IpvsTableKeeper.open({ socket: kernel, ownership }));
       },
+      ownsServices: () => {
+        const ownership = IpvsOwnership.load({ bootId: "boot" }, { store, logger: this.logger });
+        return ownership.keys.size > 0;
+      },
       applySysctls: () => [],
       publish: (key, state) => {
         if (state === null) this.states.delete(key);
@@ -187,6 +191,14 @@ describe("checker: from verdicts to the kernel's table", () => {
     await bench.time.advanceSettled(0);
     assert.equal(bench.states.has(serverKey("web", "10.0.0.12:80")), false);
     assert.deepEqual(bench.configure([service([{ ...A, weight: 7 }])]).changes, []);
+  });
+
+  it("removes services of an earlier run also when none is configured any more", async () => {
+    const first = new Bench();
+    first.configure([service([A])]);
+    const second = new Bench(first.kernel, first.store);
+    second.configure([]);
+    assert.deepEqual(second.table(), {});
   });
 
   it("asks nothing of the kernel while there is no service", () => {

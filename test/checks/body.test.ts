@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type BodyMatcher, ContainsMatcher, PatternMatcher } from "../../src/checks/body-matcher.ts";
-import { BodyPattern } from "../../src/checks/body-pattern.ts";
+import { BodyPattern, type PatternEngine } from "../../src/checks/body-pattern.ts";
 import type { Outcome } from "../../src/checks/outcome.ts";
 import "../support/properties.ts";
 
@@ -48,5 +48,26 @@ describe("checks/body", () => {
     assert.equal(pattern.test("a", 5_000), "found");
     const outcome = feed(new PatternMatcher(new BodyPattern("^(a+)+$"), 100), [bad]);
     assert.equal(outcome.passed === false && outcome.reason, "body_pattern_slow");
+  });
+
+  it("a match that was cut short while the machine stalled is tried again", () => {
+    let runs = 0;
+    let cpuMs = 0;
+    const engine = (stalls: number, cpuPerRunMs: number): PatternEngine => ({
+      run: () => {
+        runs += 1;
+        cpuMs += cpuPerRunMs;
+        if (runs <= stalls) throw new Error("timed out");
+        return true;
+      },
+      cpuMs: () => cpuMs,
+    });
+    assert.equal(new BodyPattern("a", engine(2, 1)).test("a", 0), "found", "twice without a processor");
+    runs = 0;
+    assert.equal(new BodyPattern("a", engine(99, 1)).test("a", 0), "slow");
+    assert.equal(runs, 3, "but not without end");
+    runs = 0;
+    assert.equal(new BodyPattern("a", engine(99, 50)).test("a", 0), "slow");
+    assert.equal(runs, 1, "a pattern that was really busy is not run again");
   });
 });
