@@ -197,10 +197,10 @@ export class CheckRunner {
   #stopTask(task: CheckTask): void {
     this.#agenda.delete(task);
     this.#slots.leave(task);
-    const controller = task.controller;
-    if (controller !== null) {
+    const { attempt } = task;
+    if (attempt !== null) {
       this.#leaveAttempt(task);
-      controller.abort();
+      attempt.abort();
     }
     task.checker.close();
   }
@@ -263,28 +263,27 @@ export class CheckRunner {
     }
     task.phase = "aborting";
     this.#agenda.set(task, nowUs + ABORT_GRACE_US);
-    task.controller?.abort();
+    task.attempt?.abort();
   }
 
   #start(task: CheckTask, nowUs: number): void {
-    const controller = new AbortController();
+    const number = task.attemptNumber + 1;
+    task.attemptNumber = number;
     this.#running += 1;
     task.phase = "running";
-    task.controller = controller;
     task.startedUs = nowUs;
     task.isExtended = false;
     this.#agenda.set(task, nowUs + task.check.timeoutUs);
-    void task.checker.attempt(controller.signal).then((outcome) => {
+    task.attempt = task.checker.begin((outcome) => {
       // Otherwise the attempt was given up: it got stuck, or its check was stopped.
-      if (task.controller === controller) {
-        this.#finish(task, outcome);
-        this.#arm();
-      }
+      if (task.attempt === null || task.attemptNumber !== number) return;
+      this.#finish(task, outcome);
+      this.#arm();
     });
   }
 
   #leaveAttempt(task: CheckTask): void {
-    task.controller = null;
+    task.attempt = null;
     this.#running -= 1;
     if (task.check.type === "script") this.#slots.release();
   }

@@ -1,4 +1,4 @@
-import type { Checker } from "../checks/checker.ts";
+import type { Attempt, Checker } from "../checks/checker.ts";
 import type { Outcome } from "../checks/outcome.ts";
 import type { CheckConfig } from "../config/model.ts";
 import { advanceSchedule, catchUp, dueUs, type Schedule } from "../health/schedule.ts";
@@ -39,7 +39,9 @@ export class CheckTask {
   readonly serverKey: string;
   phase: TaskPhase = "idle";
   /** While running. */
-  controller: AbortController | null = null;
+  attempt: Attempt | null = null;
+  /** Number of the present or the last attempt: an outcome of an earlier one is not heard any more. */
+  attemptNumber = 0;
   startedUs = 0;
   /** Whether the deadline of this attempt has been moved once (see CheckRunner). */
   isExtended = false;

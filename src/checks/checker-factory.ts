@@ -3,7 +3,7 @@ import type { CheckConfig } from "../config/model.ts";
 import type { ProcessRunner } from "../ports/process-runner.ts";
 import type { TcpConnector } from "../ports/tcp-connector.ts";
 import { BodyPattern } from "./body-pattern.ts";
-import type { Checker, CheckTarget } from "./checker.ts";
+import { bySignal, type Checker, type CheckTarget } from "./checker.ts";
 import { HttpChecker } from "./http.ts";
 import { ScriptChecker } from "./script.ts";
 import { TcpChecker } from "./tcp.ts";
@@ -32,9 +32,9 @@ export function createCheckerFactory(ports: {
       case "tcp":
         return new TcpChecker({ check, target }, ports.connector);
       case "http":
-        return new HttpChecker({ check, target }, { contexts, pattern });
+        return bySignal(new HttpChecker({ check, target }, { contexts, pattern }));
       case "script":
-        return new ScriptChecker({ check, target }, ports.runner);
+        return bySignal(new ScriptChecker({ check, target }, ports.runner));
       default:
         return unreachable(check);
     }

@@ -11,13 +11,45 @@ export interface CheckTarget {
   readonly family: IpFamily;
 }
 
+/** An attempt under way. */
+export interface Attempt {
+  /**
+   * The caller's deadline: the outcome is told within the same turn of the event loop, with reason `timeout` and a sentence
+   * on how far it got. Nothing happens if it has been told already.
+   */
+  abort(): void;
+}
+
 /** One check of one server, ready to make attempts. Attempts of one checker never overlap. */
 export interface Checker {
   /**
-   * Makes one attempt. Never throws and never rejects. When the signal aborts — the caller's deadline — it resolves
-   * within the same turn of the event loop, with reason `timeout` and a sentence on how far it got.
+   * Begins one attempt. Never throws.
+   * @param done told the outcome once, after this call has returned
+   */
+  begin(done: (outcome: Outcome) => void): Attempt;
+  /** Lets go of what is kept between attempts. */
+  close(): void;
+}
+
+/** A checker as it is written on libraries that know promises and signals; `bySignal` makes a Checker of it. */
+export interface SignalChecker {
+  /**
+   * Makes one attempt. Never throws and never rejects. When the signal aborts it resolves within the same turn of the event
+   * loop, with reason `timeout` and a sentence on how far it got.
    */
   attempt(signal: AbortSignal): Promise<Outcome>;
   /** Lets go of what is kept between attempts. */
   close(): void;
+}
+
+/** A signal and a promise per attempt: little beside a request or a program, a quarter of the price of a bare connect. */
+export function bySignal(checker: SignalChecker): Checker {
+  return {
+    begin: (done) => {
+      const controller = new AbortController();
+      void checker.attempt(controller.signal).then(done);
+      return controller;
+    },
+    close: () => checker.close(),
+  };
 }

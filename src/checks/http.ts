@@ -5,7 +5,7 @@ import { type Endpoint, formatEndpoint } from "../base/endpoint.ts";
 import type { HttpCheckConfig } from "../config/model.ts";
 import { type BodyMatcher, ContainsMatcher, PatternMatcher } from "./body-matcher.ts";
 import type { BodyPattern } from "./body-pattern.ts";
-import type { Checker, CheckTarget } from "./checker.ts";
+import type { CheckTarget, SignalChecker } from "./checker.ts";
 import { HttpAttempt, MAX_HEADER_BYTES } from "./http-attempt.ts";
 import { fail, type Outcome } from "./outcome.ts";
 import { type TlsContexts, type TlsSettings, tlsSettings } from "./tls-settings.ts";
@@ -33,7 +33,7 @@ export interface HttpCheckerParts {
  * end in good order (a new one costs as much as the attempt), and thrown away after any other: undici would connect
  * again to find out that an aborted request is gone.
  */
-export class HttpChecker implements Checker {
+export class HttpChecker implements SignalChecker {
   readonly #check: HttpCheckConfig;
   readonly #endpoint: Endpoint;
   readonly #headers: readonly string[];

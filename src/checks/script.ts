@@ -1,7 +1,7 @@
 import { formatDurationUs } from "../base/duration.ts";
 import type { ScriptCheckConfig } from "../config/model.ts";
 import type { ProcessRequest, ProcessRunner } from "../ports/process-runner.ts";
-import type { Checker, CheckTarget } from "./checker.ts";
+import type { CheckTarget, SignalChecker } from "./checker.ts";
 import { fail, type Outcome, pass, quote } from "./outcome.ts";
 
 const MAX_OUTPUT_BYTES = 4096;
@@ -15,7 +15,7 @@ const FIRST_WEIGHT_CODE = 2;
 const WEIGHT_LINE = /^weight=(.*)$/gm;
 
 /** Passes when a program says so by its exit code; it may set the server's weight too. */
-export class ScriptChecker implements Checker {
+export class ScriptChecker implements SignalChecker {
   readonly #check: ScriptCheckConfig;
   readonly #request: ProcessRequest;
   readonly #runner: ProcessRunner;

@@ -1,17 +1,23 @@
 import { formatDurationUs } from "../base/duration.ts";
 import { type Endpoint, formatEndpoint } from "../base/endpoint.ts";
 import type { TcpCheckConfig } from "../config/model.ts";
-import type { TcpConnector } from "../ports/tcp-connector.ts";
-import type { Checker, CheckTarget } from "./checker.ts";
+import type { ConnectAttempt, ConnectOutcome, TcpConnector } from "../ports/tcp-connector.ts";
+import type { Attempt, Checker, CheckTarget } from "./checker.ts";
 import { connectFailure } from "./connect-errors.ts";
 import { fail, type Outcome, pass } from "./outcome.ts";
 
-/** Passes when a TCP connection comes about; nothing is sent. */
-export class TcpChecker implements Checker {
+/**
+ * Passes when a TCP connection comes about; nothing is sent. Since its attempts never overlap it is the attempt as well: no
+ * objects are made for one.
+ */
+export class TcpChecker implements Checker, Attempt {
   readonly #endpoint: Endpoint;
   readonly #connector: TcpConnector;
   readonly #passed: Outcome;
   readonly #timedOut: Outcome;
+  /** While an attempt is under way. */
+  #connection: ConnectAttempt | null = null;
+  #done: (outcome: Outcome) => void = () => {};
 
   constructor(options: { readonly check: TcpCheckConfig; readonly target: CheckTarget }, connector: TcpConnector) {
     const { check, target } = options;
@@ -22,17 +28,24 @@ export class TcpChecker implements Checker {
     this.#timedOut = fail("timeout", `no connection to ${where} within ${formatDurationUs(check.timeoutUs)}`);
   }
 
-  async attempt(signal: AbortSignal): Promise<Outcome> {
-    const outcome = await this.#connector.connect(this.#endpoint, signal);
-    switch (outcome.type) {
-      case "connected":
-        return this.#passed;
-      case "aborted":
-        return this.#timedOut;
-      case "failed":
-        return connectFailure(outcome.errno, this.#endpoint);
-    }
+  begin(done: (outcome: Outcome) => void): Attempt {
+    this.#done = done;
+    this.#connection = this.#connector.connect(this.#endpoint, this.#onOutcome);
+    return this;
+  }
+
+  abort(): void {
+    const connection = this.#connection;
+    if (connection === null) return;
+    connection.cancel();
+    this.#connection = null;
+    this.#done(this.#timedOut);
   }
 
   close(): void {}
+
+  readonly #onOutcome = (outcome: ConnectOutcome): void => {
+    this.#connection = null;
+    this.#done(outcome.type === "connected" ? this.#passed : connectFailure(outcome.errno, this.#endpoint));
+  };
 }

@@ -4,7 +4,7 @@ import type { DirectorError } from "../base/director-error.ts";
 import type { Endpoint } from "../base/endpoint.ts";
 import { familyOf } from "../base/ip.ts";
 import { err, ok, type Result } from "../base/result.ts";
-import type { ConnectOutcome, TcpConnector } from "../ports/tcp-connector.ts";
+import type { ConnectAttempt, ConnectOutcome, TcpConnector } from "../ports/tcp-connector.ts";
 import {
   AF_INET,
   AF_INET6,
@@ -30,13 +30,24 @@ const WAITS_PER_CALLBACK = 8;
 /** struct linger {on, 0 seconds}: close sends RST, so that no connection lingers in TIME_WAIT. */
 const RESET_ON_CLOSE = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]);
 const CONNECTED: ConnectOutcome = { type: "connected" };
-const ABORTED: ConnectOutcome = { type: "aborted" };
 
-interface Attempt {
+/** One connection of the epoll connector, from the call to its outcome. */
+class Attempt implements ConnectAttempt {
+  readonly token: number;
   readonly fd: number;
-  readonly signal: AbortSignal;
-  readonly onAbort: () => void;
-  readonly resolve: (outcome: ConnectOutcome) => void;
+  readonly done: (outcome: ConnectOutcome) => void;
+  readonly #drop: (attempt: Attempt) => boolean;
+
+  constructor(token: number, fd: number, done: (outcome: ConnectOutcome) => void, drop: (attempt: Attempt) => boolean) {
+    this.token = token;
+    this.fd = fd;
+    this.done = done;
+    this.#drop = drop;
+  }
+
+  cancel(): void {
+    this.#drop(this);
+  }
 }
 
 interface Address {
@@ -81,35 +92,32 @@ export class EpollTcpConnector implements TcpConnector {
     return ok(connector);
   }
 
-  connect(target: Endpoint, signal: AbortSignal): Promise<ConnectOutcome> {
-    if (signal.aborted) return Promise.resolve(ABORTED);
+  connect(target: Endpoint, done: (outcome: ConnectOutcome) => void): ConnectAttempt {
     const native = this.#native;
     const { family, bytes } = this.#addressOf(target);
     const fd = native.socket(family, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    if (fd < 0) return Promise.resolve(failed(-fd));
+    if (fd < 0) return soon(failed(-fd), done);
     native.setsockopt(fd, SOL_SOCKET, SO_LINGER, RESET_ON_CLOSE);
     const status = native.connect(fd, bytes);
     if (status !== -EINPROGRESS) {
       native.close(fd);
-      return Promise.resolve(status === 0 ? CONNECTED : failed(-status));
+      return soon(status === 0 ? CONNECTED : failed(-status), done);
     }
     const token = this.#nextToken();
     const added = native.epoll_ctl(this.#epoll, EPOLL_CTL_ADD, fd, EPOLLOUT, token);
     if (added < 0) {
       native.close(fd);
-      return Promise.resolve(failed(-added));
+      return soon(failed(-added), done);
     }
-    return new Promise((resolve) => {
-      const onAbort = (): void => this.#settle(token, ABORTED);
-      if (this.#attempts.size === 0) native.hold(this.#epoll, true);
-      this.#attempts.set(token, { fd, signal, onAbort, resolve });
-      signal.addEventListener("abort", onAbort);
-    });
+    const attempt = new Attempt(token, fd, done, this.#drop);
+    if (this.#attempts.size === 0) native.hold(this.#epoll, true);
+    this.#attempts.set(token, attempt);
+    return attempt;
   }
 
-  /** Ends every attempt as aborted. */
+  /** Ends every attempt as failed. */
   close(): void {
-    for (const token of [...this.#attempts.keys()]) this.#settle(token, ABORTED);
+    for (const attempt of [...this.#attempts.values()]) this.#settle(attempt, { type: "failed", errno: "ECANCELED" });
     this.#native.unwatch(this.#epoll);
     this.#native.close(this.#epoll);
   }
@@ -144,45 +152,50 @@ export class EpollTcpConnector implements TcpConnector {
     const attempt = this.#attempts.get(token);
     if (attempt === undefined) return;
     if ((events & (EPOLLERR | EPOLLHUP)) === 0) {
-      this.#settle(token, CONNECTED);
+      this.#settle(attempt, CONNECTED);
       return;
     }
     const status = this.#native.getsockopt(attempt.fd, SOL_SOCKET, SO_ERROR, this.#error);
     const errno = status < 0 ? -status : this.#error.readInt32LE(0);
-    this.#settle(token, errno === 0 ? CONNECTED : failed(errno));
+    this.#settle(attempt, errno === 0 ? CONNECTED : failed(errno));
   }
 
-  #settle(token: number, outcome: ConnectOutcome): void {
-    const attempt = this.#attempts.get(token);
-    if (attempt === undefined) return;
-    this.#attempts.delete(token);
+  #settle(attempt: Attempt, outcome: ConnectOutcome): void {
+    if (this.#drop(attempt)) attempt.done(outcome);
+  }
+
+  /** Forgets an attempt and closes its socket. @returns whether it was under way */
+  readonly #drop = (attempt: Attempt): boolean => {
+    if (!this.#attempts.delete(attempt.token)) return false;
     // Closing takes the descriptor out of the epoll instance.
     this.#native.close(attempt.fd);
-    attempt.signal.removeEventListener("abort", attempt.onAbort);
     if (this.#attempts.size === 0) this.#native.hold(this.#epoll, false);
-    attempt.resolve(outcome);
-  }
+    return true;
+  };
 }
 
 /** The same by node:net, where the addon is missing. */
 export class NodeTcpConnector implements TcpConnector {
-  connect(target: Endpoint, signal: AbortSignal): Promise<ConnectOutcome> {
-    if (signal.aborted) return Promise.resolve(ABORTED);
-    return new Promise((resolve) => {
-      const socket = createConnection({ host: target.address, port: target.port });
-      const settle = (outcome: ConnectOutcome): void => {
-        signal.removeEventListener("abort", onAbort);
-        if (outcome.type === "connected") socket.resetAndDestroy();
-        else socket.destroy();
-        resolve(outcome);
-      };
-      const onAbort = (): void => settle(ABORTED);
-      signal.addEventListener("abort", onAbort);
-      socket.once("connect", () => settle(CONNECTED));
-      socket.on("error", (error: NodeJS.ErrnoException) =>
-        settle({ type: "failed", errno: error.code ?? error.message }),
-      );
-    });
+  connect(target: Endpoint, done: (outcome: ConnectOutcome) => void): ConnectAttempt {
+    const socket = createConnection({ host: target.address, port: target.port });
+    let isOver = false;
+    const settle = (outcome: ConnectOutcome): void => {
+      if (isOver) return;
+      isOver = true;
+      if (outcome.type === "connected") socket.resetAndDestroy();
+      else socket.destroy();
+      done(outcome);
+    };
+    socket.once("connect", () => settle(CONNECTED));
+    socket.on("error", (error: NodeJS.ErrnoException) =>
+      settle({ type: "failed", errno: error.code ?? error.message }),
+    );
+    return {
+      cancel: () => {
+        isOver = true;
+        socket.destroy();
+      },
+    };
   }
 }
 
@@ -194,4 +207,17 @@ export function openTcpConnector(): TcpConnector & { close?(): void } {
 
 function failed(errno: number): ConnectOutcome {
   return { type: "failed", errno: errnoName(errno) };
+}
+
+/** Tells an outcome that was known at once, after the call as the contract has it. */
+function soon(outcome: ConnectOutcome, done: (outcome: ConnectOutcome) => void): ConnectAttempt {
+  let isCancelled = false;
+  queueMicrotask(() => {
+    if (!isCancelled) done(outcome);
+  });
+  return {
+    cancel: () => {
+      isCancelled = true;
+    },
+  };
 }

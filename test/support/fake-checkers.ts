@@ -1,4 +1,4 @@
-import type { CheckTarget } from "../../src/checks/checker.ts";
+import { bySignal, type CheckTarget } from "../../src/checks/checker.ts";
 import type { CheckerFactory } from "../../src/checks/checker-factory.ts";
 import { fail, type Outcome, pass } from "../../src/checks/outcome.ts";
 import type { VirtualTime } from "./virtual-time.ts";
@@ -39,7 +39,7 @@ export class FakeCheckers {
 
   readonly factory: CheckerFactory = (_check, target) => {
     let isRunning = false;
-    return {
+    return bySignal({
       attempt: (signal) => {
         if (isRunning) this.overlaps += 1;
         isRunning = true;
@@ -65,7 +65,7 @@ export class FakeCheckers {
       close: () => {
         this.closed += 1;
       },
-    };
+    });
   };
 
   /** Instants at which attempts on a port began. */
