@@ -292,12 +292,15 @@ export class CheckRunner {
     const nowUs = this.#with.clock.nowUs();
     this.#leaveAttempt(task);
     task.phase = "idle";
-    const sinceUs = task.verdict.sinceUs;
+    const { sinceUs } = task.verdict;
+    const weightBefore = task.scriptWeight;
     const changes = task.record(outcome, nowUs);
     task.advance(nowUs);
     this.#agenda.set(task, task.slotUs);
     if (outcome.passed === null) this.#reportNotRun(task, outcome.reason, outcome.detail);
-    const entry = this.#servers.get(task.serverKey);
+    // Nearly every outcome confirms what was known: then there is nothing to decide.
+    const isNews = changes.length > 0 || task.scriptWeight !== weightBefore;
+    const entry = isNews ? this.#servers.get(task.serverKey) : undefined;
     if (entry !== undefined) {
       const settled = this.#settle(task.serverKey, entry, entry);
       const afterUs = nowUs - sinceUs;

@@ -81,6 +81,11 @@ export class CheckTask {
     return this.#verdict;
   }
 
+  /** Weight that a script set with its last pass; null = none. */
+  get scriptWeight(): number | null {
+    return this.#scriptWeight;
+  }
+
   standing(): CheckStanding {
     return {
       name: this.check.name,
