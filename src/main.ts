@@ -39,7 +39,6 @@ async function main(argv: readonly string[]): Promise<ExitCode | null> {
           nodeName: hostname(),
           version: readVersion(),
           program: fileURLToPath(import.meta.url),
-          isTerminal: terminal.out.isTerminal,
           env: process.env,
         },
         { files: nodeFiles, complain: terminal.err.write },

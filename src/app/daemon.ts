@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { fstatSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DirectorError, errnoNameOf, messageOf } from "../base/director-error.ts";
 import { EXIT, type ExitCode } from "../base/exit-codes.ts";
@@ -26,8 +26,6 @@ export interface DaemonOptions {
   readonly version: string;
   /** The program that children run. */
   readonly program: string;
-  /** Whether a person looks at stdout. */
-  readonly isTerminal: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
@@ -61,12 +59,27 @@ export async function runDaemon(options: DaemonOptions, collaborators: DaemonCol
       stateDir: options.stateDir,
       program: options.program,
       version: options.version,
-      syslogPrefix: !options.isTerminal && options.env.JOURNAL_STREAM !== undefined,
+      syslogPrefix: isJournal(options.env.JOURNAL_STREAM),
     },
     loaded.value,
     { load: () => load(true), diff: (before, after) => describeChanges(diffModels(before, after)), notify },
   );
   return supervisor.run();
+}
+
+/**
+ * Whether standard output goes to journald. The variable alone does not say so: whatever a service starts inherits it.
+ * @param stream $JOURNAL_STREAM, device and inode of the journal's end
+ * @see systemd.exec(5)
+ */
+function isJournal(stream: string | undefined): boolean {
+  if (stream === undefined) return false;
+  try {
+    const { dev, ino } = fstatSync(1, { bigint: true });
+    return stream === `${dev}:${ino}`;
+  } catch {
+    return false;
+  }
 }
 
 /** @throws DirectorError FILE_UNWRITABLE */

@@ -9,7 +9,7 @@ export interface WinstonLoggerOptions {
   readonly format: "text" | "json";
   /** Name of this node, in every JSON line. */
   readonly node: string;
-  /** Put `<N>` in front of text lines: when journald reads them, not a person. */
+  /** Put `<N>` in front of lines: when journald reads them, which takes it off again. */
   readonly syslogPrefix: boolean;
 }
 
@@ -46,18 +46,13 @@ export class WinstonLogger implements Logger {
 
   #line(entry: LogEntry): string {
     const { format, node, syslogPrefix } = this.#options;
+    const { level, source, message, facts } = entry;
+    const priority = syslogPrefix ? `<${SYSLOG[level]}>` : "";
+    const time = new Date().toISOString();
     if (format === "json") {
-      const { level, source, message, facts } = entry;
-      return JSON.stringify({
-        time: new Date().toISOString(),
-        level,
-        node,
-        source,
-        message,
-        ...(facts === undefined ? {} : { facts }),
-      });
+      const line = { time, level, node, source, message, ...(facts === undefined ? {} : { facts }) };
+      return `${priority}${JSON.stringify(line)}`;
     }
-    const prefix = syslogPrefix ? `<${SYSLOG[entry.level]}>` : `${new Date().toISOString()} ${entry.level.padEnd(7)} `;
-    return `${prefix}${entry.source}: ${oneLine(entry.message)}`;
+    return `${priority === "" ? `${time} ${level.padEnd(7)} ` : priority}${source}: ${oneLine(message)}`;
   }
 }

@@ -45,7 +45,7 @@ describe("log: winston", () => {
   });
 
   it("writes JSON with the facts when asked", () => {
-    const { logger, text } = capture({ format: "json" });
+    const { logger, text } = capture({ format: "json", syslogPrefix: false });
     logger.log({ level: "error", source: "checker", message: "gone", facts: { server: "10.0.0.11:80" } });
     const { time, ...rest } = JSON.parse(text()) as Record<string, unknown>;
     assert.ok(!Number.isNaN(Date.parse(String(time))));
@@ -56,5 +56,17 @@ describe("log: winston", () => {
       message: "gone",
       facts: { server: "10.0.0.11:80" },
     });
+    const journal = capture({ format: "json" });
+    journal.logger.log({ level: "error", source: "checker", message: "gone" });
+    assert.match(journal.text(), /^<3>\{.*\}\n$/, "journald takes the priority off and keeps the JSON");
+  });
+
+  it("goes on when its reader went away", async () => {
+    const broken = new Writable({ write: (_chunk, _encoding, done) => done(new Error("write EPIPE")) });
+    const logger = new WinstonLogger({ level: "info", format: "text", node: "lb1", syslogPrefix: false }, broken);
+    for (const message of ["one", "two"]) {
+      logger.log({ level: "info", source: "test", message });
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   });
 });
