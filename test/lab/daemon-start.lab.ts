@@ -1,8 +1,9 @@
 // lab-needs: netns
 // How the daemon starts, refuses to start and ends: exit codes, what the service manager is told, how lines look.
 import assert from "node:assert/strict";
-import { cpSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { run } from "./support/commands.ts";
 import { type DaemonOptions, isRunning, placeIn, startDaemon, startNotifyWitness } from "./support/daemon.ts";
 import { type Director, PROGRAM, ROOT, vrrpYaml } from "./support/director.ts";
 import { Topology } from "./support/topology.ts";
@@ -74,11 +75,11 @@ describe("the daemon starts and ends", () => {
   it("ends with 78 for a bad file, which it says with its place on stderr", async () => {
     const home = freshHome();
     const { file } = startDaemon(topology.lb(1), home, { yaml: "vrrp: { instances: { a: { vrid: 0 } } }\n" });
-    const run = await topology.lb(1).execAsync([process.execPath, PROGRAM, "run", file, "--run-dir", join(home, "r")]);
-    assert.equal(run.status, 78);
-    assert.equal(run.stdout, "");
-    assert.match(run.stderr, /holdfast\.yaml:1:\d+:? .*vrid/s);
-    assert.match(run.stderr, /\^/);
+    const bad = await topology.lb(1).execAsync([process.execPath, PROGRAM, "run", file, "--run-dir", join(home, "r")]);
+    assert.equal(bad.status, 78);
+    assert.equal(bad.stdout, "");
+    assert.match(bad.stderr, /holdfast\.yaml:1:\d+:? .*vrid/s);
+    assert.match(bad.stderr, /\^/);
     const missing = await topology.lb(1).execAsync([process.execPath, PROGRAM, "run", join(home, "none.yaml")]);
     assert.equal(missing.status, 78);
     assert.match(missing.stderr, /none\.yaml/);
@@ -143,6 +144,63 @@ describe("the daemon starts and ends", () => {
     assert.deepEqual(heldNow(), ["lb1"]);
     await first.stop();
     assert.equal(first.program.exitCode, 0);
+  });
+
+  it("starts with the unit's capabilities, and gives the socket to the group holdfast", async () => {
+    const unit = readFileSync(join(ROOT, "systemd/holdfast.service"), "utf8");
+    const named = /^CapabilityBoundingSet=(.*)$/m.exec(unit)?.[1] ?? "";
+    const set = named.split(" ").map((capability) => `+${capability.replace("CAP_", "").toLowerCase()}`);
+    const groups = join(topology.dir, "group");
+    writeFileSync(groups, `${readFileSync("/etc/group", "utf8")}holdfast:x:54321:\n`);
+    run(["mount", "--bind", groups, "/etc/group"]);
+    try {
+      const director = start({ wrapper: ["setpriv", "--bounding-set", ["-all", ...set].join(), "--no-new-privs"] });
+      await director.program.line(/-> master/);
+      const { mode, gid } = statSync(join(director.file, "../run/control.sock"));
+      assert.deepEqual([(mode & 0o777).toString(8), gid], ["660", 54321]);
+      await director.stop();
+      assert.equal(director.program.exitCode, 0);
+    } finally {
+      run(["umount", "/etc/group"]);
+    }
+  });
+
+  it("the unit file is one that systemd accepts", function () {
+    const home = freshHome();
+    const unit = readFileSync(join(ROOT, "systemd/holdfast.service"), "utf8");
+    const file = join(home, "holdfast.service");
+    // Where it will be installed there is no program yet.
+    writeFileSync(file, unit.replaceAll("/usr/bin/holdfast", "/bin/true"));
+    const { status, stdout, stderr } = topology.lb(1).tryExec(["systemd-analyze", "verify", file]);
+    if (status === 127 || /No such file/.test(stderr)) {
+      console.log("        skipped: there is no systemd-analyze");
+      this.skip();
+    }
+    assert.deepEqual([status, stdout + stderr], [0, ""]);
+  });
+
+  it("writes text for people, `<N>` for journald and JSON on demand, one line each", async () => {
+    const journal = ["sh", "-c", 'JOURNAL_STREAM=$(stat -L -c %d:%i /proc/$$/fd/1) exec "$@"', "sh"];
+    const json = `log: { format: json }\n${yaml()}`;
+    const directors = [
+      start({ environment: { JOURNAL_STREAM: "1:2" } }),
+      start({ wrapper: journal }),
+      start({ yaml: json }),
+      start({ yaml: json, wrapper: journal }),
+    ];
+    const [text = "", tagged = "", plain = "", both = ""] = await Promise.all(
+      directors.map((director) => director.program.line(/initialize -> backup/)),
+    );
+    const sentence = "instance outside (eth0, vrid 51): initialize -> backup: started; listening for a master";
+    assert.match(text, /^\d{4}-\d\d-\d\dT[\d:.]+Z notice {2}vrrp: instance/);
+    assert.equal(tagged, `<5>vrrp: ${sentence}`);
+    const { time, ...rest } = JSON.parse(plain) as Record<string, unknown>;
+    assert.match(String(time), /^\d{4}-/);
+    const facts = { instance: "outside" };
+    assert.deepEqual(rest, { level: "notice", node: "lb1", source: "vrrp", message: sentence, facts });
+    assert.equal(both.slice(0, 3), "<5>");
+    assert.equal((JSON.parse(both.slice(3)) as Record<string, unknown>).message, sentence);
+    for (const director of directors) await director.stop();
   });
 
   it("tells the service manager when it is ready, reloads and stops; status is 0, and 3 in trouble", async () => {

@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { EXIT } from "../../src/base/exit-codes.ts";
+import { DEFAULT_FILE, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR } from "../../src/cli/program.ts";
+
+const file = fileURLToPath(new URL("../../../systemd/holdfast.service", import.meta.url));
+const settings = new Map(
+  readFileSync(file, "utf8")
+    .split("\n")
+    .filter((line) => /^[A-Z]\w*=/.test(line))
+    .map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)] as const),
+);
+
+describe("systemd/holdfast.service", () => {
+  it("runs the program with the files and folders that it takes by itself", () => {
+    assert.equal(settings.get("ExecStart"), `/usr/bin/holdfast run ${DEFAULT_FILE}`);
+    assert.equal(settings.get("ExecReload"), "/usr/bin/holdfast reload");
+    assert.equal(`/run/${settings.get("RuntimeDirectory")}`, DEFAULT_RUN_DIR);
+    assert.equal(`/var/lib/${settings.get("StateDirectory")}`, DEFAULT_STATE_DIR);
+  });
+
+  it("starts again what may mend itself, and only that", () => {
+    assert.equal(settings.get("Restart"), "on-failure");
+    assert.equal(settings.get("StartLimitIntervalSec"), "0");
+    assert.equal(settings.get("RestartPreventExitStatus"), `${EXIT.NO_PRIVILEGE} ${EXIT.BAD_CONFIG}`);
+    assert.equal(settings.has("ExecStartPre"), false, "a missing check script must not keep a director down");
+  });
+
+  it("lets the vrrp process resign, also when the supervisor was killed, and gives a stop its time", () => {
+    assert.equal(settings.get("KillMode"), "control-group");
+    // The deadlines of supervisor.ts: a vrrp process that hangs, the search for its addresses, the checker.
+    assert.ok(Number(settings.get("TimeoutStopSec")) > 5 + 5 + 10);
+    assert.equal(settings.get("OOMPolicy"), "continue");
+  });
+});
