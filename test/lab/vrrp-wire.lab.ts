@@ -62,11 +62,17 @@ async function startMonitor(host: Host): Promise<Running> {
   return monitor;
 }
 
-/** When `ip monitor` first told of something after the first `after` lines. */
-function toldMs(monitor: Running, after: number, pattern: RegExp): number | undefined {
-  const line = monitor.lines.slice(after).find((text) => pattern.test(text));
-  const time = /\[(\d{4}-\d\d-\d\dT[\d:.]+)\]/.exec(line ?? "")?.[1];
-  return time === undefined ? undefined : Date.parse(`${time}Z`);
+/** When `ip monitor` first told of something after the first `after` lines; waits for the line to come. */
+async function toldMs(monitor: Running, after: number, pattern: RegExp): Promise<number> {
+  const { seen } = await waitFor(
+    `ip monitor tells ${pattern}`,
+    () => monitor.lines.slice(after).find((text) => pattern.test(text)),
+    (line) => line !== undefined,
+    { withinMs: 5_000, show: () => monitor.lines.join("\n") },
+  );
+  const time = /\[(\d{4}-\d\d-\d\dT[\d:.]+)\]/.exec(seen ?? "")?.[1];
+  assert.ok(time !== undefined, `no time in: ${seen}`);
+  return Date.parse(`${time}Z`);
 }
 
 describe("vrrp on the wire", () => {
@@ -146,18 +152,16 @@ describe("vrrp and the interface", () => {
       const before = monitor.lines.length;
       host.cut("carrier");
       await held(topology, "lb2", other);
-      const downMs = toldMs(monitor, before, /eth0.*NO-CARRIER/);
-      const goneMs = toldMs(monitor, before, /Deleted.*eth0.*192\.0\.2\.100/);
-      assert.ok(downMs !== undefined && goneMs !== undefined, monitor.lines.join("\n"));
+      const downMs = await toldMs(monitor, before, /eth0.*NO-CARRIER/);
+      const goneMs = await toldMs(monitor, before, /Deleted.*eth0.*192\.0\.2\.100/);
       assert.ok(goneMs - downMs <= AT_ONCE_MS, `the address was there ${goneMs - downMs} ms without carrier`);
 
       const said = director.lines.length;
       const returned = monitor.lines.length;
       host.restore();
       await held(topology, "lb1", director);
-      const upMs = toldMs(monitor, returned, /eth0.*LOWER_UP/);
-      const heldMs = toldMs(monitor, returned, /eth0.*192\.0\.2\.100/);
-      assert.ok(upMs !== undefined && heldMs !== undefined, monitor.lines.slice(returned).join("\n"));
+      const upMs = await toldMs(monitor, returned, /eth0.*LOWER_UP/);
+      const heldMs = await toldMs(monitor, returned, /eth0.*192\.0\.2\.100/);
       const waitedMs = heldMs - upMs;
       assert.ok(
         waitedMs >= DOWN_MS - AT_ONCE_MS && waitedMs <= DOWN_MS + 4 * AT_ONCE_MS,
@@ -208,8 +212,8 @@ describe("vrrp and the interface", () => {
         (count) => count >= 5,
         { withinMs: 2_000 },
       );
-      const goneMs = toldMs(monitor, before, /Deleted.*192\.0\.2\.100/) ?? 0;
-      const backMs = toldMs(monitor, before, /^(?!.*Deleted).*192\.0\.2\.100/) ?? Number.POSITIVE_INFINITY;
+      const goneMs = await toldMs(monitor, before, /Deleted.*192\.0\.2\.100/);
+      const backMs = await toldMs(monitor, before, /^(?!.*Deleted).*192\.0\.2\.100/);
       assert.ok(backMs - goneMs <= AT_ONCE_MS, `${backMs - goneMs} ms without the address`);
       console.log(`        back ${backMs - goneMs} ms after it was deleted`);
       await director.stop();
