@@ -241,12 +241,18 @@ export class LinkMonitor {
   }
 }
 
-function primaryIpv4(addresses: readonly InterfaceAddress[]): IpText | null {
-  const candidates = addresses.filter(
-    ({ address, protocol, flags }) =>
-      familyOf(address.address) === 4 && protocol !== OWN_ADDRESS_PROTOCOL && (flags & IFA_F_SECONDARY) === 0,
+/**
+ * The address that adverts come from: the first global one that holdfast did not make. A secondary counts only where there is
+ * nothing else: with a virtual address of the same network as its primary, the interface's own address is one.
+ */
+export function primaryIpv4(addresses: readonly InterfaceAddress[]): IpText | null {
+  const own = addresses.filter(
+    ({ address, protocol }) => familyOf(address.address) === 4 && protocol !== OWN_ADDRESS_PROTOCOL,
   );
-  const chosen = candidates.find(({ scope }) => scope === SCOPE_GLOBAL) ?? candidates[0];
+  const isPrimary = ({ flags }: InterfaceAddress) => (flags & IFA_F_SECONDARY) === 0;
+  const isGlobal = ({ scope }: InterfaceAddress) => scope === SCOPE_GLOBAL;
+  const chosen =
+    own.find((each) => isPrimary(each) && isGlobal(each)) ?? own.find(isGlobal) ?? own.find(isPrimary) ?? own[0];
   return chosen?.address.address ?? null;
 }
 
