@@ -8,6 +8,7 @@ export function describeChanges(diff: ModelDiff): readonly string[] {
     ...describeParts("service", diff.services),
     ...Object.entries(diff.servers).flatMap(([service, parts]) => describeParts(`service ${service}: server`, parts)),
     ...describeParts("schedule", diff.schedules),
+    ...diff.notLive.map(({ reason }) => reason),
   ];
 }
 

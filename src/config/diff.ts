@@ -14,11 +14,10 @@ export interface PartsDiff {
   readonly changed: readonly Change[];
 }
 
-/** A change that a reload cannot make without an interruption, or not at all. */
+/** A change that a reload cannot make without an interruption. */
 export interface NotLive {
-  /** `log.format`, `vrrp.instances.web4.vrid`. */
+  /** `vrrp.instances.web4.vrid`. */
   readonly key: string;
-  readonly effect: "restart-program" | "restart-instance";
   /** A sentence for the operator. */
   readonly reason: string;
 }
@@ -45,14 +44,13 @@ export function diffModels(before: DirectorConfig, after: DirectorConfig): Model
     const parts = diffParts(old.servers, service.servers, formatEndpoint);
     if (!isUnchanged(parts)) servers[service.name] = parts;
   }
-  const node = nodeChanges(before, after);
   return {
-    node,
+    node: nodeChanges(before, after),
     instances,
     services: diffParts(before.services.map(withoutServers), after.services.map(withoutServers), byName),
     servers,
     schedules: diffParts(before.schedules, after.schedules, byName),
-    notLive: [...nodeNotLive(node), ...instances.changed.flatMap(instanceNotLive)],
+    notLive: instances.changed.flatMap(instanceNotLive),
   };
 }
 
@@ -117,17 +115,6 @@ function nodeChanges(before: DirectorConfig, after: DirectorConfig): string[] {
   return changed;
 }
 
-function nodeNotLive(changed: readonly string[]): NotLive[] {
-  const reasons: Readonly<Record<string, string>> = {
-    node: "the name of the node is fixed when the program starts",
-    "log.format": "the format of the log is fixed when the program starts",
-  };
-  return changed.flatMap((key) => {
-    const reason = reasons[key];
-    return reason === undefined ? [] : [{ key, effect: "restart-program" as const, reason }];
-  });
-}
-
 /** What another virtual router is: it must leave the old one before it joins the new one. */
 function instanceNotLive({ name, fields }: Change): NotLive[] {
   const identity: readonly (keyof InstanceConfig)[] = ["interface", "vrid"];
@@ -135,7 +122,6 @@ function instanceNotLive({ name, fields }: Change): NotLive[] {
     .filter((field) => fields.includes(field))
     .map((field) => ({
       key: `vrrp.instances.${name}.${field}`,
-      effect: "restart-instance" as const,
       reason: `another ${field} makes another virtual router: instance ${name} gives up its addresses and starts anew`,
     }));
 }

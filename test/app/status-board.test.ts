@@ -137,4 +137,11 @@ services:
     ]);
     assert.deepEqual(describeChanges(diffModels(configOf(before), configOf(before))), []);
   });
+  it("and says what a change interrupts", () => {
+    const moved = before.replace("vrid: 51", "vrid: 52");
+    assert.deepEqual(describeChanges(diffModels(configOf(before), configOf(moved))), [
+      "instance web4: vrid changed",
+      "another vrid makes another virtual router: instance web4 gives up its addresses and starts anew",
+    ]);
+  });
 });
