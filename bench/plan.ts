@@ -66,7 +66,6 @@ export function toYaml(plan: readonly PlannedService[], check: CheckKind): strin
         .join("")}${checks}`,
   );
   return `node: bench
-log: { level: warning }
 defaults:
   check: { interval: 1s, timeout: 1s, rise: 1, fall: 2 }
 services:
