@@ -159,13 +159,33 @@ export class CheckRunner {
   }
 
   snapshot(): readonly ServerSnapshot[] {
-    return [...this.#servers.values()].map((entry) => ({
-      service: entry.service.name,
-      server: formatEndpoint(entry.server),
-      decision: entry.decision,
-      sinceUs: entry.sinceUs,
-      checks: entry.tasks.map((task) => task.snapshot()),
-    }));
+    return [...this.#servers.values()].map(snapshotOf);
+  }
+
+  /** One server of the configuration; undefined if it is not in it. */
+  snapshotServer(service: string, server: string): ServerSnapshot | undefined {
+    const entry = this.#servers.get(`${service} ${server}`);
+    return entry === undefined ? undefined : snapshotOf(entry);
+  }
+
+  /**
+   * So many servers in turn, for who wants to see all of them bit by bit.
+   * @param from where the last part ended; 0 at first
+   * @returns the part, and where the next one begins
+   */
+  snapshotPart(from: number, count: number): { readonly servers: readonly ServerSnapshot[]; readonly next: number } {
+    const servers: ServerSnapshot[] = [];
+    let at = 0;
+    for (const entry of this.#servers.values()) {
+      if (at >= from + count) break;
+      if (at >= from) servers.push(snapshotOf(entry));
+      at += 1;
+    }
+    return { servers, next: at >= this.#servers.size ? 0 : at };
+  }
+
+  get servers(): number {
+    return this.#servers.size;
   }
 
   statistics(): RunnerStatistics {
@@ -360,6 +380,16 @@ export class CheckRunner {
 }
 
 const NO_EVENTS: readonly CheckRunnerEvent[] = [];
+
+function snapshotOf(entry: ServerEntry): ServerSnapshot {
+  return {
+    service: entry.service.name,
+    server: formatEndpoint(entry.server),
+    decision: entry.decision,
+    sinceUs: entry.sinceUs,
+    checks: entry.tasks.map((task) => task.snapshot()),
+  };
+}
 
 function namesOf(entry: ServerEntry): { readonly service: string; readonly server: string } {
   return { service: entry.service.name, server: formatEndpoint(entry.server) };

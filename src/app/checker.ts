@@ -5,7 +5,7 @@ import type { ServiceConfig } from "../config/model.ts";
 import type { ServerStatus } from "../control/status.ts";
 import type { Decision } from "../health/weights.ts";
 import { describeChange } from "../ipvs/changes.ts";
-import { decisionKey, desiredTable } from "../ipvs/desired.ts";
+import { DesiredTable, decisionKey } from "../ipvs/desired.ts";
 import type { IpvsTable } from "../ipvs/model.ts";
 import type { Alarm, AlarmFactory, Clock } from "../ports/clock.ts";
 import type { LogEntry, Logger } from "../ports/logger.ts";
@@ -16,9 +16,18 @@ import { type CheckerProcessConfig, type CheckerReply, type CheckerState, server
 
 /** After a change the table is read back this much later, once for all changes until then. */
 const READ_BACK_US = 1_000_000;
-/** Servers whose last attempts are told per second, in turn: what `status` shows of ten thousand is seconds old at most. */
+/**
+ * The servers' last attempts are told in turn, a part every second: what `status` shows of them is half a minute old at most,
+ * of a few seconds ago where there are few. Verdicts are told when they change.
+ */
 const REFRESH_US = 1_000_000;
-const REFRESHED_AT_ONCE = 500;
+const REFRESH_PARTS = 30;
+const MIN_REFRESHED_AT_ONCE = 20;
+/**
+ * The first change of the table is made at once. When they follow each other, the next one waits as long as the last one
+ * took, and this much at least: a mass failure becomes a few changes of many servers, and checks get half of the time.
+ */
+const MIN_APPLY_GAP_US = 10_000;
 
 export interface CheckerCollaborators {
   readonly clock: Clock;
@@ -46,14 +55,19 @@ export class Checker {
   /** The servers' decisions, by decisionKey; bounded by the configuration. */
   readonly #decisions = new Map<string, Decision>();
   /** Servers to tell about when the turn ends, by decisionKey; bounded by the configuration. */
-  readonly #dirty = new Set<string>();
+  readonly #dirty = new Map<string, { readonly service: string; readonly server: string }>();
+  readonly #desiredTable = new DesiredTable();
+  readonly #apply: Alarm;
   #isApplyScheduled = false;
+  /** No change of the table by verdicts before. */
+  #nextApplyUs = 0;
   #refreshFrom = 0;
 
   constructor(collaborators: CheckerCollaborators) {
     this.#with = collaborators;
     const { clock, alarms, random, createFactory } = collaborators;
     this.#runner = new CheckRunner({ clock, alarms, random, createFactory, onEvent: (event) => this.#onEvent(event) });
+    this.#apply = alarms.create(() => this.#applyNow());
     this.#readBack = alarms.create(() => this.#verify());
     this.#refresh = alarms.create(() => this.#publishSome());
   }
@@ -87,17 +101,19 @@ export class Checker {
   /** Ends: no more checks, and holdfast's own services leave the kernel unless they are to be kept. */
   stop(): void {
     this.#runner.stop();
-    this.#readBack.disarm();
-    this.#refresh.disarm();
-    if (this.#table === null) return;
+    for (const alarm of [this.#apply, this.#readBack, this.#refresh]) alarm.disarm();
+    const table = this.#table;
+    // What is still scheduled finds nothing to change.
+    this.#table = null;
+    if (table === null) return;
     if (this.#config?.ipvs.onStop === "keep")
       this.#say("notice", "stopped; the IPVS services stay in the kernel (ipvs.onStop: keep)");
-    else this.#report(this.#table.removeOwned());
-    this.#table.close();
+    else this.#report(table.removeOwned());
+    table.close();
   }
 
   #desired(): IpvsTable {
-    return desiredTable(this.#config?.services ?? [], this.#decisions);
+    return this.#desiredTable.build(this.#config?.services ?? [], this.#decisions);
   }
 
   /** The servers that the kernel sends connections to now: clients depend on them, so they start as up. */
@@ -131,12 +147,13 @@ export class Checker {
     where: string,
   ): void {
     const key = `${service} ${server}`;
+    this.#desiredTable.touch(service);
     if (to === null) {
       this.#decisions.delete(key);
       this.#with.publish(serverKey(service, server), null);
     } else {
       this.#decisions.set(key, to);
-      this.#dirty.add(key);
+      this.#dirty.set(key, { service, server });
       if (from !== null || to.verdict !== "unknown") {
         this.#say(
           to.verdict === "down" ? "warning" : "notice",
@@ -147,18 +164,25 @@ export class Checker {
     this.#scheduleApply();
   }
 
-  /** All verdicts of one turn of the event loop become one change of the table. */
+  /** All verdicts of one turn of the event loop become one change of the table, and so do those that follow closely. */
   #scheduleApply(): void {
     if (this.#isApplyScheduled) return;
     this.#isApplyScheduled = true;
-    setImmediate(() => {
-      this.#isApplyScheduled = false;
-      this.#publishDirty();
-      if (this.#table === null) return;
+    if (this.#with.clock.nowUs() < this.#nextApplyUs) this.#apply.arm(this.#nextApplyUs);
+    else setImmediate(() => this.#applyNow());
+  }
+
+  #applyNow(): void {
+    this.#isApplyScheduled = false;
+    const startUs = this.#with.clock.nowUs();
+    this.#publishDirty();
+    if (this.#table !== null) {
       const report = this.#table.applyDesired(this.#desired());
       this.#report(report);
       if (report.changes.length > 0 && !report.readBack) this.#readBack.arm(this.#with.clock.nowUs() + READ_BACK_US);
-    });
+    }
+    const endUs = this.#with.clock.nowUs();
+    this.#nextApplyUs = endUs + Math.max(endUs - startUs, MIN_APPLY_GAP_US);
   }
 
   /** Reads back what verdicts changed: the table must be what we think it is. */
@@ -188,22 +212,19 @@ export class Checker {
   }
 
   #publishDirty(): void {
-    if (this.#dirty.size === 0) return;
-    for (const snapshot of this.#runner.snapshot()) {
-      const key = `${snapshot.service} ${snapshot.server}`;
-      if (this.#dirty.has(key)) this.#publish(snapshot);
+    for (const { service, server } of this.#dirty.values()) {
+      const snapshot = this.#runner.snapshotServer(service, server);
+      if (snapshot !== undefined) this.#publish(snapshot);
     }
     this.#dirty.clear();
   }
 
   /** Tells about some servers in turn, so that attempts and latencies in `status` are recent at a bounded price. */
   #publishSome(): void {
-    const all = this.#runner.snapshot();
-    for (let i = 0; i < Math.min(REFRESHED_AT_ONCE, all.length); i += 1) {
-      const snapshot = all[(this.#refreshFrom + i) % all.length];
-      if (snapshot !== undefined) this.#publish(snapshot);
-    }
-    this.#refreshFrom = all.length === 0 ? 0 : (this.#refreshFrom + REFRESHED_AT_ONCE) % all.length;
+    const count = Math.max(MIN_REFRESHED_AT_ONCE, Math.ceil(this.#runner.servers / REFRESH_PARTS));
+    const { servers, next } = this.#runner.snapshotPart(this.#refreshFrom, count);
+    for (const snapshot of servers) this.#publish(snapshot);
+    this.#refreshFrom = next;
     this.#refresh.arm(this.#with.clock.nowUs() + REFRESH_US);
   }
 

@@ -34,22 +34,59 @@ export function decisionKey(service: string, server: Endpoint): string {
  * through, the first counts, because a table with doubles could never be reached.
  */
 export function desiredTable(services: readonly ServiceConfig[], decisions: ServerDecisions): IpvsTable {
+  return join(services.map((service) => virtualServicesOf(service, decisions)));
+}
+
+/**
+ * The same, kept between calls: a verdict concerns one service, so only what was touched since is built anew. The rest are
+ * the same objects as before, which a comparison of tables recognises.
+ */
+export class DesiredTable {
+  /** Gone with the configuration that they belong to. */
+  readonly #built = new WeakMap<ServiceConfig, readonly VirtualService[]>();
+  /** Names of services whose decisions have changed; bounded by the configuration. */
+  readonly #touched = new Set<string>();
+
+  touch(service: string): void {
+    this.#touched.add(service);
+  }
+
+  /** @param decisions as they were for the last call, but for services that were touched */
+  build(services: readonly ServiceConfig[], decisions: ServerDecisions): IpvsTable {
+    const parts = services.map((service) => {
+      const known = this.#touched.has(service.name) ? undefined : this.#built.get(service);
+      if (known !== undefined) return known;
+      const built = virtualServicesOf(service, decisions);
+      this.#built.set(service, built);
+      return built;
+    });
+    this.#touched.clear();
+    return join(parts);
+  }
+}
+
+function join(parts: readonly (readonly VirtualService[])[]): IpvsTable {
   const table = new Map<string, VirtualService>(); // bounded by the configuration
-  for (const service of services) {
-    const settings = {
-      scheduler: service.scheduler,
-      flags: { fallback: service.hashFallback, port: service.hashPort },
-      persistence: service.persistence,
-    };
-    for (const listen of service.listen) {
-      const { protocol, address, port } = listen;
-      const identity = { family: familyOf(address), protocol, address, port };
-      const key = serviceKey(identity);
-      if (table.has(key)) continue;
-      table.set(key, { ...identity, ...settings, destinations: destinationsOf(service, port, decisions) });
+  for (const part of parts) {
+    for (const service of part) {
+      const key = serviceKey(service);
+      if (!table.has(key)) table.set(key, service);
     }
   }
   return [...table.values()];
+}
+
+function virtualServicesOf(service: ServiceConfig, decisions: ServerDecisions): readonly VirtualService[] {
+  const { scheduler, persistence } = service;
+  const settings = { scheduler, flags: { fallback: service.hashFallback, port: service.hashPort }, persistence };
+  return service.listen.map(({ protocol, address, port }) => ({
+    family: familyOf(address),
+    protocol,
+    address,
+    port,
+    ...settings,
+    destinations: destinationsOf(service, port, decisions),
+  }));
 }
 
 function destinationsOf(service: ServiceConfig, listenPort: number, decisions: ServerDecisions): Destination[] {

@@ -26,7 +26,7 @@ export function diff(current: CurrentTable, desired: IpvsTable, owned: ReadonlyS
     wanted.add(key);
     const existing = found.get(key);
     if (existing === undefined) plan.addService(service);
-    else plan.changeService(existing, service);
+    else if (existing !== service) plan.changeService(existing, service);
   }
   for (const [key, service] of found) {
     if (owned.has(key) && !wanted.has(key)) {

@@ -473,6 +473,25 @@ describe("app/check-runner", () => {
     });
   });
 
+  it("shows single servers and parts of all, each once in a round", () => {
+    const { runner, configure } = rig();
+    configure([service([1, 2, 3, 4, 5].map((port) => server(port)))]);
+    assert.equal(runner.snapshotServer("web", "10.0.0.1:3")?.server, "10.0.0.1:3");
+    assert.equal(runner.snapshotServer("mail", "10.0.0.1:3"), undefined);
+    const seen: string[] = [];
+    let next = 0;
+    for (let part = 0; part < 3; part += 1) {
+      const shown = runner.snapshotPart(next, 2);
+      seen.push(...shown.servers.map((shownServer) => shownServer.server));
+      next = shown.next;
+    }
+    assert.equal(next, 0);
+    assert.deepEqual(
+      seen,
+      runner.snapshot().map((shownServer) => shownServer.server),
+    );
+  });
+
   it("stop aborts what is under way and tells nothing more", async () => {
     const { time, checkers, log, runner, configure } = rig();
     checkers.answer = () => HANG;

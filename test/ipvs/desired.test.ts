@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { decisionKey, desiredTable, type ServerDecision } from "../../src/ipvs/desired.ts";
+import fc from "fast-check";
+import type { ServiceConfig } from "../../src/config/model.ts";
+import { DesiredTable, decisionKey, desiredTable, type ServerDecision } from "../../src/ipvs/desired.ts";
 import { server, serviceConfig } from "../support/service-config.ts";
 
 function decisions(...list: readonly [string, string, number, ServerDecision][]): Map<string, ServerDecision> {
@@ -77,5 +79,48 @@ describe("ipvs/desired", () => {
         /weight/,
       );
     }
+  });
+});
+
+describe("ipvs/desired kept between calls", () => {
+  const names = ["web", "mail", "dns"];
+  const services = names.map((name, i) =>
+    serviceConfig({ name, listen: [{ protocol: "tcp", address: "192.0.2.10", port: 80 + i }] }),
+  );
+
+  it("is the table built anew, whatever verdicts and reloads came in between", () => {
+    const step = fc.record({
+      name: fc.constantFrom(...names),
+      host: fc.constantFrom(11, 12),
+      decision: fc.option(fc.record({ present: fc.boolean(), weight: fc.integer({ min: 0, max: 65_535 }) })),
+      reloads: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+        const kept = new DesiredTable();
+        const known = new Map<string, ServerDecision>();
+        let configured: readonly ServiceConfig[] = services;
+        for (const { name, host, decision, reloads } of steps) {
+          if (reloads)
+            configured = configured.map((service) => serviceConfig({ ...service, scheduler: "rr" })).reverse();
+          const key = decisionKey(name, { address: `10.0.0.${host}`, port: 8080 });
+          if (decision === null) known.delete(key);
+          else known.set(key, decision);
+          kept.touch(name);
+          assert.deepEqual(kept.build(configured, known), desiredTable(configured, known));
+        }
+      }),
+    );
+  });
+
+  it("keeps the objects of services that nothing touched", () => {
+    const kept = new DesiredTable();
+    const before = kept.build(services, new Map());
+    kept.touch("mail");
+    const after = kept.build(services, new Map());
+    assert.deepEqual(
+      after.map((service, i) => service === before[i]),
+      [true, false, true],
+    );
   });
 });
