@@ -1,5 +1,5 @@
 // The benchmark, run where there is IPVS and nothing else: `npm run bench`. Words on the command line choose parts.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { benchChecking, benchStart } from "./checking.ts";
@@ -30,10 +30,4 @@ try {
 } finally {
   rmSync(dir, { recursive: true, force: true });
 }
-const text = table(figures.all());
-console.log(`\n${text}`);
-const { LAB_SHARE } = process.env;
-if (LAB_SHARE !== undefined) {
-  writeFileSync(join(LAB_SHARE, "bench.json"), `${JSON.stringify({ samples: figures.all() }, undefined, 1)}\n`);
-  writeFileSync(join(LAB_SHARE, "bench.md"), text);
-}
+console.log(`\n${table(figures.all())}`);
