@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Running, run } from "../test/lab/support/commands.ts";
 import { Host } from "../test/lab/support/hosts.ts";
+import { waitFor } from "../test/lab/support/wait.ts";
 import { SERVER_NETWORK, SERVER_PORT } from "./plan.ts";
 import { acceptedConnections } from "./process-facts.ts";
 
@@ -53,6 +54,7 @@ export class Servers {
     servers.exec(["nft", "-f", "-"], RULES);
     const listener = listens === "tcp" ? startAcceptor(servers) : startNginx(servers, dir);
     if (listens === "tcp") await listener.line(/^listening$/);
+    else await untilAccepting(servers, listener);
     return new Servers(director, servers, listener, dir);
   }
 
@@ -98,8 +100,24 @@ function startNginx(host: Host, dir: string): Running {
     conf,
     `daemon off; master_process off; worker_processes 1; pid ${dir}/nginx.pid; error_log stderr crit;
 events { worker_connections 8192; }
-http { access_log off; keepalive_timeout 0; server { listen ${SERVER_PORT} backlog=4096; location / { return 200 "ok\\n"; } } }
+http {
+  ${["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((kind) => `${kind}_temp_path ${dir}/${kind};`).join(" ")}
+  access_log off; keepalive_timeout 0; server { listen ${SERVER_PORT} backlog=4096; location / { return 200 "ok\\n"; } }
+}
 `,
   );
   return host.start(["nginx", "-e", "stderr", "-c", conf, "-p", dir], { name: "the servers' nginx" });
+}
+
+/** Waits for the listening socket; a program that ended instead says why. */
+async function untilAccepting(host: Host, listener: Running): Promise<void> {
+  await waitFor(
+    `${listener.name} to listen`,
+    () => {
+      if (listener.hasEnded) throw new Error(`${listener.name} ended:\n${listener.lines.join("\n")}`);
+      return host.exec(["ss", "-Hltn", "sport", "=", `:${SERVER_PORT}`]);
+    },
+    (sockets) => sockets.trim() !== "",
+    { withinMs: 30_000, everyMs: 50 },
+  );
 }
