@@ -4,21 +4,25 @@ import { buildChecks, type CheckContext } from "./build-checks.ts";
 import { DEFAULTS } from "./defaults.ts";
 import type {
   DirectorConfig,
+  HmacConfig,
   InstanceConfig,
   PersistenceConfig,
   ScheduleConfig,
   ServerConfig,
   ServiceConfig,
+  TrackConfig,
+  TransportConfig,
 } from "./model.ts";
 import type { RawRoot, RawSchedule } from "./schema/root.ts";
 import type { RawServer, RawService } from "./schema/services.ts";
+import type { RawTrack } from "./schema/track.ts";
 import type { RawInstance } from "./schema/vrrp.ts";
 
 /** The settings of the whole node, defaults filled in; `nodeName` where the file has none. */
 export function buildNode(
   raw: RawRoot | null,
   nodeName: string,
-): Pick<DirectorConfig, "node" | "log" | "ipvs" | "scripts"> {
+): Pick<DirectorConfig, "node" | "log" | "ipvs" | "scripts" | "vrrp" | "sync"> {
   return {
     node: raw?.node ?? nodeName,
     log: { level: raw?.log?.level ?? DEFAULTS.logLevel, format: raw?.log?.format ?? DEFAULTS.logFormat },
@@ -26,6 +30,18 @@ export function buildNode(
       onStop: raw?.ipvs?.onStop ?? DEFAULTS.onStop,
       manageSysctls: raw?.ipvs?.manageSysctls ?? DEFAULTS.manageSysctls,
     },
+    vrrp: { realtime: raw?.vrrp?.realtime ?? DEFAULTS.realtime },
+    sync:
+      raw?.sync === undefined
+        ? null
+        : {
+            instance: raw.sync.instance,
+            interface: raw.sync.interface,
+            id: raw.sync.id ?? DEFAULTS.syncId,
+            group: raw.sync.group ?? DEFAULTS.syncGroup,
+            port: raw.sync.port ?? DEFAULTS.syncPort,
+            ttl: raw.sync.ttl ?? DEFAULTS.syncTtl,
+          },
     scripts: { maxConcurrent: raw?.scripts?.maxConcurrent ?? DEFAULTS.maxConcurrentScripts },
   };
 }
@@ -45,7 +61,61 @@ export function buildInstance(name: string, raw: RawInstance): InstanceConfig {
           ? { mode: "never" }
           : { mode: "delay", delayUs: preempt.delay },
     checksum: raw.checksum ?? DEFAULTS.checksum,
+    transport: buildTransport(raw),
+    hmac: raw.auth === undefined ? null : buildHmac(raw.auth.hmac, raw.advertise ?? DEFAULTS.advertIntervalUs),
+    track: buildTrack(raw.track),
     addresses: raw.addresses,
+  };
+}
+
+function buildTransport(raw: RawInstance): TransportConfig {
+  const type = raw.transport ?? "multicast";
+  if (type === "multicast") return { type };
+  const peers = (raw.peers ?? []).map((peer) =>
+    typeof peer === "string"
+      ? { address: peer, minTtl: DEFAULTS.minTtl }
+      : { address: peer.address, minTtl: peer.minTtl ?? DEFAULTS.minTtl },
+  );
+  return type === "unicast" ? { type, peers } : { type, port: raw.port ?? DEFAULTS.udpPort, peers };
+}
+
+function buildHmac(raw: NonNullable<RawInstance["auth"]>["hmac"], advertIntervalUs: number): HmacConfig {
+  const keys = Object.entries(raw.keys).map(([id, source]) => ({ id: Number(id), source }));
+  return {
+    mode: raw.mode ?? DEFAULTS.hmacMode,
+    keys,
+    activeKey: raw.active ?? keys[0]?.id ?? 0,
+    replay: raw.replay ?? DEFAULTS.hmacReplay,
+    windowS: raw.window === undefined ? defaultWindowS(advertIntervalUs) : raw.window / MICROSECONDS_PER_SECOND,
+  };
+}
+
+/** As keepalived: three intervals in whole seconds, at least 5 and at most 300. */
+function defaultWindowS(advertIntervalUs: number): number {
+  return Math.min(300, Math.max(5, 3 * Math.floor(advertIntervalUs / MICROSECONDS_PER_SECOND)));
+}
+
+function buildTrack(raw: RawTrack | undefined): TrackConfig {
+  return {
+    interfaces: (raw?.interfaces ?? []).map((tracked) =>
+      typeof tracked === "string"
+        ? { interface: tracked, weight: null }
+        : { interface: tracked.interface, weight: tracked.weight ?? null },
+    ),
+    scripts: (raw?.scripts ?? []).map((script, index) => ({
+      name: script.name ?? (index === 0 ? "script" : `script-${index + 1}`),
+      command: script.run as [string, ...string[]],
+      intervalUs: script.interval ?? DEFAULTS.trackIntervalUs,
+      timeoutUs: script.timeout ?? DEFAULTS.trackTimeoutUs,
+      rise: script.rise ?? DEFAULTS.trackRise,
+      fall: script.fall ?? DEFAULTS.trackFall,
+      weight: script.weight ?? null,
+    })),
+    services: (raw?.services ?? []).map((tracked) =>
+      typeof tracked === "string"
+        ? { service: tracked, quorum: DEFAULTS.quorum, weight: null }
+        : { service: tracked.service, quorum: tracked.quorum ?? DEFAULTS.quorum, weight: tracked.weight ?? null },
+    ),
   };
 }
 

@@ -5,11 +5,14 @@ import { formatCidr } from "../base/ip.ts";
 import type {
   CheckConfig,
   DirectorConfig,
+  HmacConfig,
   HttpCheckConfig,
   InstanceConfig,
   ScheduleConfig,
   ServerConfig,
   ServiceConfig,
+  TrackConfig,
+  TransportConfig,
 } from "./model.ts";
 import { formatSize } from "./schema/scalars.ts";
 import { isSecretName } from "./secret-names.ts";
@@ -24,7 +27,12 @@ export function explain(config: DirectorConfig): string {
     log: { level: config.log.level, format: config.log.format },
     ipvs: { onStop: config.ipvs.onStop, manageSysctls: config.ipvs.manageSysctls },
     scripts: { maxConcurrent: config.scripts.maxConcurrent },
+    ...(config.sync === null ? {} : { sync: { ...config.sync } }),
     vrrp: {
+      realtime: config.vrrp.realtime,
+      ...(config.groups.length === 0
+        ? {}
+        : { groups: Object.fromEntries(config.groups.map(({ name, instances }) => [name, [...instances]])) }),
       instances: Object.fromEntries(config.instances.map((instance) => [instance.name, explainInstance(instance)])),
     },
     services: Object.fromEntries(config.services.map((service) => [service.name, explainService(service)])),
@@ -55,10 +63,49 @@ function explainInstance(instance: InstanceConfig): Plain {
     vrid: instance.vrid,
     priority: instance.priority,
     advertise: formatDurationUs(instance.advertIntervalUs),
-    transport: "multicast",
+    ...explainTransport(instance.transport),
     preempt: preempt.mode === "delay" ? { delay: formatDurationUs(preempt.delayUs) } : preempt.mode === "always",
     checksum: instance.checksum,
+    ...(instance.hmac === null ? {} : { auth: { hmac: explainHmac(instance.hmac) } }),
+    ...explainTrack(instance.track),
     addresses: instance.addresses.map(formatCidr),
+  };
+}
+
+type PlainMap = { readonly [key: string]: Plain };
+
+function explainTransport(transport: TransportConfig): PlainMap {
+  if (transport.type === "multicast") return { transport: "multicast" };
+  const peers = transport.peers.map((peer) => ({ ...peer }));
+  return { transport: transport.type, ...(transport.type === "udp" ? { port: transport.port } : {}), peers };
+}
+
+function explainHmac({ mode, keys, activeKey, replay, windowS }: HmacConfig): Plain {
+  const sources = keys.map(({ id, source }) => [
+    String(id),
+    source.type === "file" ? `file:${source.path}` : `credential:${source.name}`,
+  ]);
+  const window = formatDurationUs(windowS * MICROSECONDS_PER_SECOND);
+  return { mode, keys: Object.fromEntries(sources), active: activeKey, replay, window };
+}
+
+function explainTrack({ interfaces, scripts, services }: TrackConfig): PlainMap {
+  if (interfaces.length + scripts.length + services.length === 0) return {};
+  const weightOf = (weight: number | null): PlainMap => (weight === null ? {} : { weight });
+  return {
+    track: {
+      interfaces: interfaces.map(({ weight, ...tracked }) => ({ ...tracked, ...weightOf(weight) })),
+      scripts: scripts.map(({ name, command, intervalUs, timeoutUs, rise, fall, weight }) => ({
+        name,
+        run: [...command],
+        interval: formatDurationUs(intervalUs),
+        timeout: formatDurationUs(timeoutUs),
+        rise,
+        fall,
+        ...weightOf(weight),
+      })),
+      services: services.map(({ weight, ...tracked }) => ({ ...tracked, ...weightOf(weight) })),
+    },
   };
 }
 

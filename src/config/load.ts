@@ -1,11 +1,12 @@
 import type { z } from "zod";
 import { err, ok, type Result } from "../base/result.ts";
 import { buildInstance, buildNode, buildSchedule, buildService } from "./build-model.ts";
-import type { DirectorConfig, ScheduleConfig } from "./model.ts";
+import type { DirectorConfig, GroupConfig, ScheduleConfig } from "./model.ts";
 import { ParsedFile } from "./parsed-file.ts";
 import { Placed } from "./placed.ts";
 import { type ConfigProblem, type Finding, type KeyPath, type Location, quoteKey, type SourceFile } from "./problem.ts";
 import {
+  groupSchema,
   includedSkeletonSchema,
   NAME_ACCEPTS,
   NAME_PATTERN,
@@ -17,6 +18,7 @@ import { serviceSchema } from "./schema/services.ts";
 import { instanceSchema } from "./schema/vrrp.ts";
 import { schemaProblems } from "./schema-problems.ts";
 import { instanceProblems, type PlacedInstance } from "./semantics/instances.ts";
+import { referenceProblems } from "./semantics/references.ts";
 import { type PlacedService, serviceProblems } from "./semantics/services.ts";
 
 /** Problems that are reported at most; more would hide the first ones. */
@@ -79,6 +81,7 @@ class Loader {
   readonly #sources: ParsedSources;
   readonly #problems: ConfigProblem[] = [];
   readonly #instances: PlacedInstance[] = [];
+  readonly #groups: Placed<GroupConfig>[] = [];
   readonly #services: PlacedService[] = [];
   readonly #schedules: Placed<ScheduleConfig>[] = [];
   /** First places of names; bounded by the entries of the files. */
@@ -99,6 +102,16 @@ class Loader {
     const areDefaultsKnown = root?.broken.has("defaults") === false;
     this.#report(instanceProblems(this.#instances));
     this.#report(
+      referenceProblems({
+        main,
+        raw: root?.raw ?? null,
+        instances: this.#instances,
+        groups: this.#groups,
+        services: this.#services,
+        areAllKnown: this.#areInstancesComplete,
+      }),
+    );
+    this.#report(
       serviceProblems(this.#services, {
         instances: this.#instances,
         areInstancesComplete: this.#areInstancesComplete,
@@ -113,6 +126,7 @@ class Loader {
       config: {
         ...buildNode(root?.raw ?? null, this.#sources.nodeName),
         instances: this.#instances.map(({ value }) => value),
+        groups: this.#groups.map(({ value }) => value),
         services: this.#services.map(({ value }) => value),
         schedules: this.#schedules.map(({ value }) => value),
       },
@@ -176,6 +190,10 @@ class Loader {
       const part = this.#readPart(file, path, instanceSchema);
       if (part === null || part.broken.has("addresses")) this.#areInstancesComplete = false;
       if (part !== null) this.#instances.push(new Placed({ value: buildInstance(name, part.raw), ...part }));
+    }
+    for (const [name, path] of this.#named(file, ["vrrp", "groups"], "group")) {
+      const part = this.#readPart(file, path, groupSchema);
+      if (part !== null) this.#groups.push(new Placed({ value: { name, instances: part.raw }, ...part }));
     }
     const context = { defaults: this.#defaults?.check, folder: file.source.file.folder };
     for (const [name, path] of this.#named(file, ["services"], "service")) {

@@ -12,7 +12,11 @@ export interface DirectorConfig {
   readonly log: LogConfig;
   readonly ipvs: IpvsConfig;
   readonly scripts: ScriptsConfig;
+  readonly vrrp: VrrpConfig;
   readonly instances: readonly InstanceConfig[];
+  readonly groups: readonly GroupConfig[];
+  /** null = no connection synchronisation. */
+  readonly sync: SyncConfig | null;
   readonly services: readonly ServiceConfig[];
   readonly schedules: readonly ScheduleConfig[];
 }
@@ -32,6 +36,103 @@ export interface IpvsConfig {
 export interface ScriptsConfig {
   /** Check scripts that may run at the same time, 1–1024. */
   readonly maxConcurrent: number;
+}
+
+export interface VrrpConfig {
+  /** Run the vrrp process with SCHED_RR and its memory locked. */
+  readonly realtime: boolean;
+}
+
+/** Instances that are master on the same director. */
+export interface GroupConfig {
+  readonly name: string;
+  /** Names of instances; at least one. */
+  readonly instances: readonly string[];
+}
+
+/** The kernel's connection synchronisation, in step with one instance. */
+export interface SyncConfig {
+  /** Name of the instance. */
+  readonly instance: string;
+  readonly interface: string;
+  /** 1–255, the same on both directors. */
+  readonly id: number;
+  /** Multicast group and UDP port of the kernel's threads. */
+  readonly group: IpText;
+  readonly port: number;
+  /** 1–255. */
+  readonly ttl: number;
+}
+
+/** Another director, for the transports that do not use multicast. */
+export interface PeerConfig {
+  readonly address: IpText;
+  /** The lowest TTL that is accepted from it on `unicast`, 1–255. UDP sockets do not tell the TTL. */
+  readonly minTtl: number;
+}
+
+/** How adverts travel. */
+export type TransportConfig =
+  | { readonly type: "multicast" }
+  | { readonly type: "unicast"; readonly peers: readonly PeerConfig[] }
+  | { readonly type: "udp"; readonly port: number; readonly peers: readonly PeerConfig[] };
+
+/** Where the bytes of a key stand; the configuration itself never holds them. */
+export type KeySource =
+  | { readonly type: "file"; readonly path: string }
+  /** A systemd credential: a file of that name in $CREDENTIALS_DIRECTORY. */
+  | { readonly type: "credential"; readonly name: string };
+
+export interface HmacKeyConfig {
+  /** 1–255, sent with each advert. */
+  readonly id: number;
+  readonly source: KeySource;
+}
+
+/** The HMAC trailer of adverts. */
+export interface HmacConfig {
+  /** `enforce` signs and wants signatures; `permissive` signs; `receive-only` only verifies what is signed. */
+  readonly mode: "enforce" | "permissive" | "receive-only";
+  readonly keys: readonly HmacKeyConfig[];
+  /** Id of the key that signs. */
+  readonly activeKey: number;
+  readonly replay: "time" | "monotonic";
+  /** How far clocks may differ with `time`, whole seconds, 1–300. */
+  readonly windowS: number;
+}
+
+/** What a failure does: `null` = the instance goes to fault, a number is added to or taken off the priority. */
+export type TrackWeight = number | null;
+
+export interface TrackedInterface {
+  readonly interface: string;
+  /** −253…253: a negative one counts while it fails, a positive one while it does not. */
+  readonly weight: TrackWeight;
+}
+
+export interface TrackedScript {
+  /** Unique within the instance; how status and logs call it. */
+  readonly name: string;
+  readonly command: readonly [string, ...string[]];
+  readonly intervalUs: number;
+  readonly timeoutUs: number;
+  readonly rise: number;
+  readonly fall: number;
+  readonly weight: TrackWeight;
+}
+
+export interface TrackedService {
+  /** Name of a service. */
+  readonly service: string;
+  /** Servers that must be able to serve, 1–65535. */
+  readonly quorum: number;
+  readonly weight: TrackWeight;
+}
+
+export interface TrackConfig {
+  readonly interfaces: readonly TrackedInterface[];
+  readonly scripts: readonly TrackedScript[];
+  readonly services: readonly TrackedService[];
 }
 
 /** How a Backup of higher priority treats a living Master of lower priority. */
@@ -55,6 +156,10 @@ export interface InstanceConfig {
   readonly advertIntervalUs: number;
   readonly preempt: PreemptConfig;
   readonly checksum: ChecksumForm;
+  readonly transport: TransportConfig;
+  /** null = adverts are not authenticated. */
+  readonly hmac: HmacConfig | null;
+  readonly track: TrackConfig;
   readonly addresses: readonly Cidr[];
 }
 

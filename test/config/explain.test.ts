@@ -5,9 +5,11 @@ import {
   type CheckConfig,
   type DirectorConfig,
   FORWARD_METHODS,
+  type InstanceConfig,
   SCHEDULERS,
   type ServiceConfig,
 } from "../../src/config/model.ts";
+import { hmac, track, transport } from "../support/arbitrary-vrrp.ts";
 import { load } from "./support.ts";
 
 const name = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,20}$/);
@@ -124,50 +126,75 @@ function plain<T>(value: T): T {
 
 const names = fc.uniqueArray(name, { maxLength: 4 });
 
-const model: fc.Arbitrary<DirectorConfig> = fc.record({
-  node: name,
-  log: fc.record({
-    level: fc.constantFrom("error", "warning", "notice", "info", "debug"),
-    format: fc.constantFrom("text", "json"),
-  }),
-  ipvs: fc.record({ onStop: fc.constantFrom("remove", "keep"), manageSysctls: fc.boolean() }),
-  scripts: fc.record({ maxConcurrent: fc.integer({ min: 1, max: 1024 }) }),
-  instances: names.chain((list) =>
-    fc.tuple(
-      ...list.map((each, index) =>
-        fc.record({
-          name: fc.constant(each),
-          interface: fc.constantFrom("eth0", "bond0.100", "123"),
-          vrid: fc.constant(index + 1),
-          priority: fc.integer({ min: 1, max: 254 }),
-          advertIntervalUs: fc.integer({ min: 1, max: 4095 }).map((cs) => cs * 10_000),
-          preempt: fc.oneof(
-            fc.constant({ mode: "always" as const }),
-            fc.constant({ mode: "never" as const }),
-            fc.integer({ min: 10_000, max: 3_600_000_000 }).map((delayUs) => ({ mode: "delay" as const, delayUs })),
-          ),
-          checksum: fc.constantFrom("pseudo-header" as const, "message-only" as const),
-          addresses: fc
-            .uniqueArray(fc.integer({ min: 1, max: 254 }), { minLength: 1, maxLength: 4 })
-            .map((hosts) => hosts.map((host) => ({ address: `192.0.${index}.${host}`, prefixLength: 24 }))),
-        }),
-      ),
+function instance(each: string, index: number, servable: readonly string[]): fc.Arbitrary<InstanceConfig> {
+  return fc.record({
+    name: fc.constant(each),
+    interface: fc.constantFrom("eth0", "bond0.100", "123"),
+    vrid: fc.constant(index + 1),
+    priority: fc.integer({ min: 1, max: 254 }),
+    advertIntervalUs: fc.integer({ min: 1, max: 4095 }).map((cs) => cs * 10_000),
+    preempt: fc.oneof(
+      fc.constant({ mode: "always" as const }),
+      fc.constant({ mode: "never" as const }),
+      fc.integer({ min: 10_000, max: 3_600_000_000 }).map((delayUs) => ({ mode: "delay" as const, delayUs })),
+    ),
+    checksum: fc.constantFrom("pseudo-header" as const, "message-only" as const),
+    transport,
+    hmac,
+    track: track(servable),
+    addresses: fc
+      .uniqueArray(fc.integer({ min: 1, max: 254 }), { minLength: 1, maxLength: 4 })
+      .map((hosts) => hosts.map((host) => ({ address: `192.0.${index}.${host}`, prefixLength: 24 }))),
+  });
+}
+
+const schedules = fc.uniqueArray(text, { maxLength: 3 }).chain((list) =>
+  fc.tuple(
+    ...list.map((each) =>
+      fc.record({
+        name: fc.constant(each),
+        cron: fc.constantFrom("0 4 * * *", "*/5 1-3 * * 1,2", "@daily"),
+        timezone: fc.option(fc.constantFrom("Europe/Berlin", "UTC"), { nil: null }),
+        action: fc.constantFrom({ type: "reload" as const }, { type: "reconcile" as const }),
+      }),
     ),
   ),
-  services: names.chain((list) => fc.tuple(...list.map((each, index) => service(index, each)))),
-  schedules: fc.uniqueArray(text, { maxLength: 3 }).chain((list) =>
-    fc.tuple(
-      ...list.map((each) =>
-        fc.record({
-          name: fc.constant(each),
-          cron: fc.constantFrom("0 4 * * *", "*/5 1-3 * * 1,2", "@daily"),
-          timezone: fc.option(fc.constantFrom("Europe/Berlin", "UTC"), { nil: null }),
-          action: fc.constantFrom({ type: "reload" as const }, { type: "reconcile" as const }),
-        }),
-      ),
-    ),
-  ),
-});
+);
+
+const model: fc.Arbitrary<DirectorConfig> = fc
+  .record({
+    instanceNames: names,
+    services: names.chain((list) => fc.tuple(...list.map((each, index) => service(index, each)))),
+  })
+  .chain(({ instanceNames, services }) => {
+    const servable = services.filter(({ servers }) => servers.length > 0).map((each) => each.name);
+    const [first] = instanceNames;
+    return fc.record({
+      node: name,
+      log: fc.record({
+        level: fc.constantFrom("error", "warning", "notice", "info", "debug"),
+        format: fc.constantFrom("text", "json"),
+      }),
+      ipvs: fc.record({ onStop: fc.constantFrom("remove", "keep"), manageSysctls: fc.boolean() }),
+      scripts: fc.record({ maxConcurrent: fc.integer({ min: 1, max: 1024 }) }),
+      vrrp: fc.record({ realtime: fc.boolean() }),
+      instances: fc.tuple(...instanceNames.map((each, index) => instance(each, index, servable))),
+      groups: fc.constant(instanceNames.length < 2 ? [] : [{ name: "edge", instances: instanceNames }]),
+      sync:
+        first === undefined
+          ? fc.constant(null)
+          : fc.record({
+              instance: fc.constant(first),
+              interface: fc.constantFrom("eth1", "bond0.7"),
+              id: fc.integer({ min: 1, max: 255 }),
+              group: fc.constantFrom("224.0.0.81", "239.1.2.3"),
+              port: fc.integer({ min: 1, max: 65_535 }),
+              ttl: fc.integer({ min: 1, max: 255 }),
+            }),
+      services: fc.constant(services),
+      schedules,
+    });
+  });
 
 describe("explain", () => {
   it("writes YAML that loads to the same model", function () {

@@ -31,9 +31,15 @@ describe("loading a configuration", () => {
           advertIntervalUs: 1_000_000,
           preempt: { mode: "always" },
           checksum: "pseudo-header",
+          transport: { type: "multicast" },
+          hmac: null,
+          track: { interfaces: [], scripts: [], services: [] },
           addresses: [{ address: "192.0.2.10", prefixLength: 24 }],
         },
       ],
+      groups: [],
+      sync: null,
+      vrrp: { realtime: false },
       services: [
         {
           name: "web",

@@ -21,6 +21,27 @@ function addressHint(text: string): string | undefined {
   return undefined;
 }
 
+/** The address of a machine. */
+export function ipAddress() {
+  return scalar("an IPv4 address, 192.0.2.3", (input) => {
+    if (typeof input !== "string") return notText(input);
+    const ip = parseIp(input);
+    if (!ip.ok) return refuse("is not an address", addressHint(input));
+    return ok(ip.value);
+  });
+}
+
+export function multicastAddress() {
+  return scalar("an IPv4 multicast address, 224.0.0.81", (input) => {
+    if (typeof input !== "string") return notText(input);
+    const ip = parseIp(input);
+    if (!ip.ok) return refuse("is not an address", addressHint(input));
+    const first = Number(ip.value.split(".")[0]);
+    if (familyOf(ip.value) !== 4 || first < 224 || first > 239) return refuse("is not a multicast address");
+    return ok(ip.value);
+  });
+}
+
 /** A virtual address with its prefix length. */
 export function virtualAddress() {
   return scalar("an IPv4 address with its prefix length, 192.0.2.10/24", (input) => {

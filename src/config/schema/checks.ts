@@ -56,7 +56,7 @@ const httpsMap = mapOf("a map with keys such as path, expect and tls", {
 
 const RUN_ACCEPTS = "a list: the absolute path of a program, then its arguments";
 
-const commandSchema = byShape(
+export const commandSchema = byShape(
   RUN_ACCEPTS,
   {
     list: ruled(

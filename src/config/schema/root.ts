@@ -2,9 +2,10 @@ import { validateDetailed } from "node-cron";
 import { z } from "zod";
 import { ok } from "../../base/result.ts";
 import { nearest } from "../nearest.ts";
+import { multicastAddress } from "./addresses.ts";
 import { checkDefaultsSchema } from "./checks.ts";
 import { byShape, key, listOf, mapOf, namedMap, notSupported, optionalKey, refuse, scalar } from "./kit.ts";
-import { boolean, choice, integer, text, wrongShape } from "./scalars.ts";
+import { boolean, choice, integer, interfaceName, text, wrongShape } from "./scalars.ts";
 import { serviceSchema } from "./services.ts";
 import { instanceSchema } from "./vrrp.ts";
 
@@ -80,24 +81,47 @@ export const scheduleSchema = mapOf("a map with the keys name, cron and action",
   ),
 });
 
+export const groupSchema = listOf(
+  "a list with the name of at least one instance",
+  text("the name of an instance", () => null, 63),
+  1,
+);
+
+const syncSchema = mapOf("a map with the keys instance and interface", {
+  instance: key(
+    text("the name of an instance", () => null, 63),
+    "The instance that it follows: its master sends, the others receive.",
+  ),
+  interface: key(
+    interfaceName(),
+    "The interface between the directors; a private one, because the kernel does not authenticate what it hears.",
+  ),
+  id: optionalKey(integer(1, 255), "1", "Sync id, the same on both directors."),
+  group: optionalKey(multicastAddress(), "224.0.0.81", "Multicast group, the same on both directors."),
+  port: optionalKey(integer(1, 65_535), "8848", "UDP port, the same on both directors."),
+  ttl: optionalKey(integer(1, 255), "1", "TTL of what is sent."),
+});
+
 /** The schema of a whole file, with the named parts read by the schemas given: the real ones, or none for a first look. */
-function rootSchemaOf<I extends z.ZodType, V extends z.ZodType, C extends z.ZodType>(
+function rootSchemaOf<I extends z.ZodType, G extends z.ZodType, V extends z.ZodType, C extends z.ZodType>(
   instance: I,
+  group: G,
   service: V,
   schedule: C,
 ) {
-  const shared = {
-    vrrp: optionalKey(
-      mapOf("a map with the key instances", {
-        instances: optionalKey(
-          namedMap("a map of instances, each under its name", instance),
-          "none",
-          "VRRP instances by name.",
-        ),
-      }),
-      "no instances",
-      "Virtual addresses that the directors share.",
+  const vrrpParts = {
+    instances: optionalKey(
+      namedMap("a map of instances, each under its name", instance),
+      "none",
+      "VRRP instances by name.",
     ),
+    groups: optionalKey(
+      namedMap("a map of groups, each a list of instances under its name", group),
+      "none",
+      "Instances that are master on the same director, such as the two sides of a director that forwards by nat.",
+    ),
+  };
+  const shared = {
     services: optionalKey(
       namedMap("a map of services, each under its name", service),
       "none",
@@ -105,7 +129,25 @@ function rootSchemaOf<I extends z.ZodType, V extends z.ZodType, C extends z.ZodT
     ),
     schedules: optionalKey(listOf("a list of schedules", schedule), "none", "Calendar work."),
   };
+  const VRRP = "Virtual addresses that the directors share.";
   const main = mapOf("a map with keys such as vrrp and services", {
+    vrrp: optionalKey(
+      mapOf("a map with the keys instances, groups and realtime", {
+        ...vrrpParts,
+        realtime: optionalKey(
+          boolean(),
+          "false",
+          "Run the vrrp process with real-time priority (SCHED_RR) and its memory locked, so that a busy machine does not delay adverts. Wants CAP_SYS_NICE and CAP_IPC_LOCK.",
+        ),
+      }),
+      "no instances",
+      VRRP,
+    ),
+    sync: optionalKey(
+      syncSchema,
+      "none",
+      "The kernel's connection synchronisation: established connections survive a handover and a takeover.",
+    ),
     node: optionalKey(
       text(NAME_ACCEPTS, (value) => (NAME_PATTERN.test(value) ? null : { message: "is not a name" })),
       "the host name",
@@ -163,13 +205,17 @@ function rootSchemaOf<I extends z.ZodType, V extends z.ZodType, C extends z.ZodT
     ),
     ...shared,
   });
-  return { main, included: mapOf("a map with the keys vrrp, services and schedules", shared) };
+  const included = mapOf("a map with the keys vrrp, services and schedules", {
+    vrrp: optionalKey(mapOf("a map with the keys instances and groups", vrrpParts), "no instances", VRRP),
+    ...shared,
+  });
+  return { main, included };
 }
 
 /** The whole schema, for the reference page. */
-export const rootSchema = rootSchemaOf(instanceSchema, serviceSchema, scheduleSchema).main;
+export const rootSchema = rootSchemaOf(instanceSchema, groupSchema, serviceSchema, scheduleSchema).main;
 
-const skeleton = rootSchemaOf(z.unknown(), z.unknown(), z.unknown());
+const skeleton = rootSchemaOf(z.unknown(), z.unknown(), z.unknown(), z.unknown());
 /** The main file without a look into instances, services and schedules: each of these is read on its own. */
 export const skeletonSchema = skeleton.main;
 export const includedSkeletonSchema = skeleton.included;

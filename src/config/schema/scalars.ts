@@ -155,3 +155,17 @@ export function text(accepts: string, check: (value: string) => Refusal | null, 
     return /\p{Cc}/u.test(input) ? refuse("holds a control character, such as a tab or a line break") : ok(input);
   });
 }
+
+/** A name as the kernel gives it to network interfaces. */
+export function interfaceName() {
+  return text(
+    "the name of a network interface, at most 15 characters",
+    (value) => {
+      if (value.includes(":"))
+        return { message: "holds a colon", hint: "an alias such as eth0:1 is not an interface; write eth0" };
+      if (/[\s/]/.test(value) || value === "." || value === "..") return { message: "is not the name of an interface" };
+      return value.length > 15 ? { message: "is longer than the 15 characters of an interface name" } : null;
+    },
+    64,
+  );
+}

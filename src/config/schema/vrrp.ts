@@ -2,22 +2,9 @@ import type { z } from "zod";
 import { MICROSECONDS_PER_MILLISECOND as MS, MICROSECONDS_PER_SECOND as S } from "../../base/duration.ts";
 import { virtualAddress } from "./addresses.ts";
 import { byShape, key, listOf, mapOf, optionalKey } from "./kit.ts";
-import { boolean, choice, duration, integer, text } from "./scalars.ts";
-
-const ONLY_MULTICAST = "is not supported in this version of holdfast; adverts go by `multicast` only";
-
-function interfaceName() {
-  return text(
-    "the name of a network interface, at most 15 characters",
-    (value) => {
-      if (value.includes(":"))
-        return { message: "holds a colon", hint: "an alias such as eth0:1 is not an interface; write eth0" };
-      if (/[\s/]/.test(value) || value === "." || value === "..") return { message: "is not the name of an interface" };
-      return value.length > 15 ? { message: "is longer than the 15 characters of an interface name" } : null;
-    },
-    64,
-  );
-}
+import { boolean, choice, duration, integer, interfaceName } from "./scalars.ts";
+import { trackSchema } from "./track.ts";
+import { authSchema, peersSchema } from "./transport.ts";
 
 export const instanceSchema = mapOf("a map with the keys interface, vrid and addresses", {
   interface: key(interfaceName(), "The interface that carries the adverts and gets the addresses."),
@@ -39,9 +26,21 @@ export const instanceSchema = mapOf("a map with the keys interface, vrid and add
     "Interval between adverts; the same on both directors. A dead master is noticed after three of them and a little more.",
   ),
   transport: optionalKey(
-    choice(["multicast"], { later: { unicast: `\`unicast\` ${ONLY_MULTICAST}`, udp: `\`udp\` ${ONLY_MULTICAST}` } }),
+    choice(["multicast", "unicast", "udp"]),
     "multicast",
-    "How adverts travel: to 224.0.0.18, protocol 112.",
+    "How adverts travel: `multicast` to 224.0.0.18 and `unicast` to the peers, both as protocol 112; `udp` in UDP datagrams to the peers, for networks that drop protocol 112.",
+  ),
+  peers: optionalKey(
+    peersSchema,
+    "none",
+    "The other directors, for the transports `unicast` and `udp`: adverts go to them, and are accepted from them only.",
+  ),
+  port: optionalKey(integer(1, 65_535), "10112", "UDP port of the transport `udp`, the same on all directors."),
+  auth: optionalKey(authSchema, "none", "Authentication of adverts; the same on all directors."),
+  track: optionalKey(
+    trackSchema,
+    "nothing",
+    "What besides its own interface decides whether this node may serve, or how much it wants to.",
   ),
   preempt: optionalKey(
     byShape("true, false or a map with the key delay", {

@@ -3,6 +3,8 @@ import type { InstanceConfig } from "../model.ts";
 import type { Placed } from "../placed.ts";
 import type { ConfigProblem, Finding, Location } from "../problem.ts";
 import type { RawInstance } from "../schema/vrrp.ts";
+import { trackProblems } from "./track.ts";
+import { hmacProblems, transportProblems } from "./transport.ts";
 
 /** The count of addresses is one byte of an advert. */
 const MAX_ADDRESSES = 255;
@@ -13,7 +15,13 @@ export type PlacedInstance = Placed<InstanceConfig, RawInstance>;
 export function instanceProblems(instances: readonly PlacedInstance[]): ConfigProblem[] {
   return [
     ...sameVrid(instances),
-    ...instances.flatMap((instance) => [...addressProblems(instance), ...ownerProblems(instance)]),
+    ...instances.flatMap((instance) => [
+      ...addressProblems(instance),
+      ...ownerProblems(instance),
+      ...transportProblems(instance),
+      ...hmacProblems(instance),
+      ...trackProblems(instance),
+    ]),
     ...sameAddress(instances),
   ];
 }
