@@ -25,6 +25,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <linux/filter.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -236,6 +237,19 @@ static napi_value js_setsockopt(napi_env env, napi_callback_info info) {
         return NULL;
     if (holds_pointer(level, name)) return throw_argument(env, "name", "an option without pointers");
     return outcome(env, setsockopt(fd, level, name, value.data, (socklen_t)value.length));
+}
+
+/* SO_ATTACH_FILTER, whose value holds a pointer: the program is an array of struct sock_filter, 8 bytes each. */
+static napi_value js_attach_filter(napi_env env, napi_callback_info info) {
+    ARGUMENTS(2);
+    int fd;
+    struct bytes program;
+    if (!get_i32(env, args[0], "fd", &fd) || !get_bytes(env, args[1], "program", &program)) return NULL;
+    size_t count = program.length / sizeof(struct sock_filter);
+    if (program.length % sizeof(struct sock_filter) != 0 || count == 0 || count > BPF_MAXINSNS)
+        return throw_argument(env, "program", "1 to 4096 instructions of 8 bytes");
+    struct sock_fprog fprog = {.len = (unsigned short)count, .filter = program.data};
+    return outcome(env, setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &fprog, sizeof fprog));
 }
 
 /* Returns the length of the value. */
@@ -557,6 +571,7 @@ NAPI_MODULE_INIT() {
         {"connect", js_connect},
         {"close", js_close},
         {"setsockopt", js_setsockopt},
+        {"attach_filter", js_attach_filter},
         {"getsockopt", js_getsockopt},
         {"getsockname", js_getsockname},
         {"sendmsg", js_sendmsg},

@@ -56,6 +56,10 @@ async function main(argv: readonly string[]): Promise<ExitCode | null> {
       const { statusCommand } = await import("./cli/daemon-commands.ts");
       return statusCommand({ controlSocket: controlSocketIn(runDir), json }, terminal);
     },
+    handover: async ({ runDir, instance, json }) => {
+      const { handoverCommand } = await import("./cli/daemon-commands.ts");
+      return handoverCommand({ controlSocket: controlSocketIn(runDir), instance, json }, terminal);
+    },
   };
   return runProgram(argv, readVersion(), handlers, terminal);
 }

@@ -76,16 +76,22 @@ export class ChildKeeper<Config, State> {
     return { ...outcome, message: `${outcome.message}; it starts again with the new configuration` };
   }
 
-  async command(name: string, argument: unknown): Promise<ReplyOutcome> {
+  /** @param timeoutMs for commands that may take longer than applying a configuration */
+  async command(name: string, argument: unknown, timeoutMs?: number): Promise<ReplyOutcome> {
     if (this.#handle === null) return this.#failed("does not run");
-    return this.#handle.command(name, argument);
+    return this.#handle.command(name, argument, timeoutMs);
+  }
+
+  /** Tells a child that is stopping that nobody wants to wait for it. */
+  hurry(): void {
+    this.#handle?.stop();
   }
 
   /**
    * Ends the child in good order, by force after a deadline.
    * @returns whether it ended by itself; otherwise it may have left something behind
    */
-  async stop(): Promise<boolean> {
+  async stop(stopDeadlineMs = this.#options.stopDeadlineMs): Promise<boolean> {
     if (this.#restartTimer !== null) clearTimeout(this.#restartTimer);
     this.#settle(this.#failed("is stopping"));
     const handle = this.#handle;
@@ -94,7 +100,7 @@ export class ChildKeeper<Config, State> {
       this.#stopping = { done: () => undefined };
       return this.#hasEndedWell;
     }
-    const { name, stopDeadlineMs } = this.#options;
+    const { name } = this.#options;
     await new Promise<void>((resolve) => {
       const killer = setTimeout(() => {
         this.#say("warning", `the ${name} process did not stop within ${stopDeadlineMs} ms; killed`);

@@ -1,5 +1,6 @@
 import type { InstanceConfig, IpvsConfig, ScriptsConfig, ServiceConfig } from "../config/model.ts";
 import type { InstanceStatus, ServerStatus } from "../control/status.ts";
+import type { HandoverReport } from "./vrrp-instance.ts";
 
 /** What the vrrp child is told. */
 export interface VrrpProcessConfig {
@@ -28,6 +29,9 @@ export function instanceKey(instance: string): string {
 export function serverKey(service: string, server: string): string {
   return `server/${service}/${server}`;
 }
+
+/** How the handover of an instance and the others of its group ended. */
+export type HandoverReply = readonly ({ readonly instance: string } & HandoverReport)[];
 
 /** What the checker child did with a configuration or an audit: one line for each change to the kernel's table. */
 export interface CheckerReply {

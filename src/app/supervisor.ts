@@ -3,13 +3,27 @@ import { EXIT, type ExitCode, exitCodeFor } from "../base/exit-codes.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { DirectorConfig, ScheduleAction } from "../config/model.ts";
 import { ControlServer } from "../control/server.ts";
-import { type ControlError, type DirectorStatus, type ReloadReport, STATUS_VERSION } from "../control/status.ts";
+import {
+  type ControlError,
+  type DirectorStatus,
+  type HandoverAnswer,
+  type ReloadReport,
+  STATUS_VERSION,
+} from "../control/status.ts";
 import type { ReplyOutcome } from "../ipc/messages.ts";
 import { WinstonLogger, type WinstonLoggerOptions } from "../log/winston-logger.ts";
 import type { LogEntry } from "../ports/logger.ts";
+import { handoverBoundUs } from "../vrrp/handover.ts";
 import { ChildKeeper } from "./child-keeper.ts";
 import { takeOffLeftovers } from "./leftovers.ts";
-import type { CheckerProcessConfig, CheckerReply, CheckerState, VrrpProcessConfig, VrrpState } from "./messages.ts";
+import type {
+  CheckerProcessConfig,
+  CheckerReply,
+  CheckerState,
+  HandoverReply,
+  VrrpProcessConfig,
+  VrrpState,
+} from "./messages.ts";
 import { Schedule } from "./schedule.ts";
 import { problemsOf, StatusBoard } from "./status-board.ts";
 
@@ -19,8 +33,14 @@ const REPLY_TIMEOUT_MS = 60_000;
 /** A child that does not stop by then is killed. Removing ten thousand servers on a slow machine is the longest. */
 const STOP_DEADLINE_MS = 10_000;
 
-/** As above for the vrrp process, which has little to do; the addresses of one that hangs are taken off by another. */
+/**
+ * As above for the vrrp process, on top of what a handover may take; the addresses of one that hangs are taken off by
+ * another.
+ */
 const VRRP_STOP_DEADLINE_MS = 5_000;
+
+/** The last announcement for the successor, and room for a slow machine. */
+const FAREWELL_MS = 2_000;
 
 /** A configuration as loaded, or the problems as text ready to print. */
 export interface LoadedConfig {
@@ -111,7 +131,7 @@ export class Supervisor {
     try {
       this.#control = await ControlServer.listen(
         { path: this.#options.controlSocket, groupId: this.#options.controlGroupId },
-        { status: () => this.status(), reload: () => this.reload() },
+        { status: () => this.status(), reload: () => this.reload(), handover: (instance) => this.handover(instance) },
       );
     } catch (thrown) {
       this.#sayError(thrown);
@@ -238,14 +258,45 @@ export class Supervisor {
     if (this.#configured.size === 2) this.#notifyReady();
   }
 
-  /** The address moves away first; then nobody needs the table any more. */
+  /** Lets a peer serve an instance, and every other of its group. */
+  async handover(instance: string): Promise<Result<HandoverAnswer, ControlError>> {
+    if (this.#stopping) return err({ code: "CONTROL_REFUSED", message: "the director is stopping" });
+    const outcome = await this.#vrrp.command("handover", instance, this.#handoverBoundMs() + REPLY_TIMEOUT_MS);
+    if (!outcome.ok) return err({ code: outcome.code, message: outcome.message });
+    const reply = outcome.value as HandoverReply;
+    const failed = reply.filter(({ successor }) => successor === null);
+    if (failed.length > 0) {
+      const message = failed.map(({ instance: name, reason }) => `${name}: ${reason}`).join("; ");
+      return err({ code: "HANDOVER_FAILED", message });
+    }
+    return ok({
+      moved: reply.flatMap(({ instance: name, successor, tookUs }) =>
+        successor === null ? [] : [{ instance: name, successor, tookMs: Math.round(tookUs / 1000) }],
+      ),
+    });
+  }
+
+  /** How long the slowest resignation may take, with the farewell after it. */
+  #handoverBoundMs(): number {
+    const boundsUs = this.#config.instances.map(({ advertIntervalUs }) => handoverBoundUs(advertIntervalUs));
+    return Math.ceil(Math.max(0, ...boundsUs) / 1000) + FAREWELL_MS;
+  }
+
+  /**
+   * The address moves away first; then nobody needs the table any more. Who asks a second time does not want to wait for a
+   * successor.
+   */
   async #stop(code: ExitCode, why: string): Promise<void> {
-    if (this.#stopping) return;
+    if (this.#stopping) {
+      this.#say("notice", `stopping at once (${why} again)`);
+      this.#vrrp.hurry();
+      return;
+    }
     this.#stopping = true;
     this.#collaborators.notify("STOPPING=1");
     this.#say("notice", `stopping (${why})`);
     this.#schedule.stop();
-    if (!(await this.#vrrp.stop()))
+    if (!(await this.#vrrp.stop(this.#handoverBoundMs() + VRRP_STOP_DEADLINE_MS)))
       await takeOffLeftovers({ ...this.#childOptions("vrrp"), replyTimeoutMs: VRRP_STOP_DEADLINE_MS }, this.#logger);
     await this.#checker.stop();
     await this.#control?.close();

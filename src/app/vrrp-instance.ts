@@ -7,9 +7,10 @@ import type { LogEntry, Logger } from "../ports/logger.ts";
 import type { ReceivedPacket } from "../ports/packet-socket.ts";
 import { acceptPacket, REJECT_REASONS, type RejectReason } from "../vrrp/accept.ts";
 import { type DecodedAdvert, encodeAdvert, VRRP_GROUP_IPV4 } from "../vrrp/advert.ts";
-import { initialState, nextDeadlineUs, step } from "../vrrp/instance.ts";
-import type { InstanceAction, InstanceEvent, InstanceState, InterfaceFault } from "../vrrp/instance-model.ts";
+import { nextDeadlineUs, step } from "../vrrp/instance.ts";
+import type { Fault, InstanceAction, InstanceEvent, InstanceState, ResignPurpose } from "../vrrp/instance-model.ts";
 import { csToUs, usToCs } from "../vrrp/timing.ts";
+import { initialState } from "../vrrp/transitions.ts";
 
 /** How often the same thing is said at most while it lasts, and warnings anew because the master changed. */
 const REPEAT_US = 60_000_000;
@@ -26,6 +27,21 @@ export interface InstanceIo {
   release(): readonly string[];
   /** A burst of gratuitous ARPs for each address. */
   announce(addresses: readonly Cidr[]): void;
+  /** Keeps copies of these addresses where they answer no ARP, and remembers from where adverts come. Idempotent. */
+  shadow(addresses: readonly Cidr[]): void;
+  /** Undoes it. Idempotent. @returns sentences about what could not be removed */
+  unshadow(): readonly string[];
+  /** One gratuitous ARP for each address in the name of another router, where its MAC address is known. */
+  announceFor(addresses: readonly Cidr[], successor: IpText): void;
+}
+
+/** How a resignation ended. */
+export interface HandoverReport {
+  /** Who serves now; null = nobody was found, as `reason` says. */
+  readonly successor: IpText | null;
+  /** From the first priority 0 to the end, microseconds. */
+  readonly tookUs: number;
+  readonly reason: string;
 }
 
 export interface HoldReport {
@@ -44,6 +60,8 @@ export interface InstanceCollaborators {
   readonly io: InstanceIo;
   /** Called when there is something new to tell. */
   publish(status: InstanceStatus): void;
+  /** Called once, when nothing is left to do after `resign("stop")`. */
+  ended(): void;
 }
 
 /** Runs the pure state machine of one instance on a real clock and interface. */
@@ -62,6 +80,7 @@ export class VrrpInstance {
   #advertsReceived = 0;
   #sendErrors = 0;
   #becameMaster = 0;
+  #handovers = 0;
   #maxLatenessUs = 0;
   /** Bounded by the reject reasons. */
   readonly #rejected = new Map<RejectReason, number>();
@@ -69,6 +88,9 @@ export class VrrpInstance {
   /** What was logged since the last change of state or master, and when; bounded by its few kinds. */
   readonly #said = new Map<string, number>();
   #saidClearedUs: number;
+  /** Who waits for the end of a resignation; bounded by the commands under way. */
+  #isLeaving = false;
+  #awaiting: ((report: HandoverReport) => void)[] = [];
 
   constructor(config: InstanceConfig, collaborators: InstanceCollaborators) {
     this.#config = config;
@@ -83,12 +105,42 @@ export class VrrpInstance {
     return this.#config;
   }
 
-  start(fault: InterfaceFault | null, source: IpText | null): void {
-    this.#feed({ type: "start", nowUs: this.#with.clock.nowUs(), fault, source });
+  get phase(): InstanceState["phase"] {
+    return this.#state.phase;
   }
 
-  interfaceChanged(fault: InterfaceFault | null, source: IpText | null): void {
-    this.#feed({ type: "interface", nowUs: this.#with.clock.nowUs(), fault, source });
+  /** Whether nothing of a stopped instance is left to do. */
+  get hasEnded(): boolean {
+    return this.#state.phase === "initialize" && this.#state.farewell === null;
+  }
+
+  /** @param resumes the addresses are here from a run that ended a moment ago */
+  start(fault: Fault | null, source: IpText | null, resumes = false): void {
+    this.#feed({ type: "start", nowUs: this.#with.clock.nowUs(), resumes, fault, source });
+  }
+
+  conditionChanged(fault: Fault | null, source: IpText | null): void {
+    this.#feed({ type: "condition", nowUs: this.#with.clock.nowUs(), fault, source });
+  }
+
+  /** Another member of the group became master. */
+  join(reason: string): void {
+    this.#feed({ type: "join", nowUs: this.#with.clock.nowUs(), reason });
+  }
+
+  /**
+   * Makes way for a peer, serving until one is heard.
+   * @returns how it ended; at once where this instance is not master
+   */
+  resign(purpose: ResignPurpose): Promise<HandoverReport> {
+    this.#isLeaving ||= purpose === "stop";
+    if (this.#state.phase !== "master") {
+      this.#feed({ type: "resign", nowUs: this.#with.clock.nowUs(), purpose });
+      return Promise.resolve({ successor: null, tookUs: 0, reason: `it is not master here but ${this.#state.phase}` });
+    }
+    const ended = new Promise<HandoverReport>((resolve) => this.#awaiting.push(resolve));
+    this.#feed({ type: "resign", nowUs: this.#with.clock.nowUs(), purpose });
+    return ended;
   }
 
   /** Whether this instance should serve an address that is not there, whoever put it there before. */
@@ -106,10 +158,12 @@ export class VrrpInstance {
     this.#feed({ type: "reconfigured", nowUs: this.#with.clock.nowUs(), addressesChanged });
   }
 
-  /** Leaves in good order; afterwards nothing of the instance is left on the interface. */
+  /** Leaves at once; afterwards nothing of the instance is left on the interface. */
   shutdown(): void {
+    this.#isLeaving = false;
     this.#feed({ type: "shutdown", nowUs: this.#with.clock.nowUs() });
     this.#with.io.release();
+    this.#with.io.unshadow();
     this.#alarm.close();
   }
 
@@ -139,6 +193,8 @@ export class VrrpInstance {
       reason: this.#state.reason,
       priority: this.#config.priority,
       advertIntervalUs: this.#config.advertIntervalUs,
+      isResting: this.#state.isResting,
+      isHandingOver: this.#state.handover !== null,
       source: this.#state.source,
       addresses: this.#config.addresses.map(formatCidr),
       held: this.#held,
@@ -155,6 +211,7 @@ export class VrrpInstance {
         advertsReceived: this.#advertsReceived,
         sendErrors: this.#sendErrors,
         becameMaster: this.#becameMaster,
+        handovers: this.#handovers,
         rejected: Object.fromEntries(this.#rejected),
         checksumForms: Object.fromEntries(this.#forms),
         maxLatenessUs: this.#maxLatenessUs,
@@ -167,7 +224,8 @@ export class VrrpInstance {
     const lateUs = dueUs === undefined ? 0 : this.#with.clock.nowUs() - dueUs;
     this.#maxLatenessUs = Math.max(this.#maxLatenessUs, lateUs);
     // After a stalled callback an advert may already wait: one that forbids a takeover, or one of whoever took over from us.
-    if (this.#state.phase === "backup" || lateUs >= this.#config.advertIntervalUs) this.#with.io.drain();
+    const isAboutToTakeOver = this.#state.phase === "backup" || this.#state.handover !== null;
+    if (isAboutToTakeOver || lateUs >= this.#config.advertIntervalUs) this.#with.io.drain();
     const nowUs = this.#with.clock.nowUs();
     this.#feed({ type: "tick", nowUs });
   }
@@ -181,6 +239,11 @@ export class VrrpInstance {
     else if (state.heard?.address !== before.heard?.address) this.#forgetSaid(event.nowUs);
     for (const action of actions) this.#perform(action);
     if (state.phase !== before.phase) this.#with.publish(this.status());
+    if (this.#isLeaving && this.hasEnded) {
+      this.#isLeaving = false;
+      this.#with.ended();
+      return;
+    }
     const deadlineUs = nextDeadlineUs(this.#state);
     if (deadlineUs === undefined) this.#alarm.disarm();
     else this.#alarm.arm(deadlineUs);
@@ -201,6 +264,18 @@ export class VrrpInstance {
       case "announce":
         io.announce(this.#servedAddresses());
         break;
+      case "shadowAddresses":
+        io.shadow(this.#config.addresses);
+        break;
+      case "unshadowAddresses":
+        for (const sentence of io.unshadow()) this.#repeat(sentence, "error", sentence);
+        break;
+      case "announceFor":
+        io.announceFor(this.#config.addresses, action.successor);
+        break;
+      case "handoverEnded":
+        this.#handoverEnded(action);
+        break;
       case "warn":
         this.#repeat(action.code, "warning", action.message);
         break;
@@ -212,6 +287,15 @@ export class VrrpInstance {
       default:
         unreachable(action);
     }
+  }
+
+  #handoverEnded({ purpose, successor, tookUs, reason }: Extract<InstanceAction, { type: "handoverEnded" }>): void {
+    this.#handovers += successor === null ? 0 : 1;
+    if (successor === null && purpose === "rest")
+      this.#say("warning", `handover failed, this node serves on: ${reason}`);
+    const waiting = this.#awaiting;
+    this.#awaiting = [];
+    for (const tell of waiting) tell({ successor, tookUs, reason });
   }
 
   #send(priority: number): void {

@@ -1,12 +1,13 @@
 import { DirectorError, messageOf } from "../base/director-error.ts";
 import { type Cidr, familyOf, formatCidr, type IpText } from "../base/ip.ts";
 import type { Logger } from "../ports/logger.ts";
-import type { FrameSocket, ReceivedPacket, VrrpSocket } from "../ports/packet-socket.ts";
+import type { AdvertTap, FrameSocket, ReceivedPacket, VrrpSocket } from "../ports/packet-socket.ts";
 import type { AddOutcome, AddressHolder, RemoveOutcome } from "../sys/addresses.ts";
 import type { InterfaceState } from "../sys/link-monitor.ts";
 import { claimedVrid } from "../vrrp/accept.ts";
 import { encodeGratuitousArp } from "../vrrp/garp.ts";
 import type { InterfaceFault } from "../vrrp/instance-model.ts";
+import { AddressShadow, type ShadowCollaborators } from "./address-shadow.ts";
 import type { HoldReport, InstanceIo, VrrpInstance } from "./vrrp-instance.ts";
 
 /** Frames per burst: some get lost, and one is cheap. */
@@ -27,6 +28,13 @@ export interface InterfaceSockets {
   openVrrp(link: InterfaceState, onPacket: (packet: ReceivedPacket) => void): VrrpSocket;
   /** @throws DirectorError when the kernel refuses */
   openFrames(link: InterfaceState): FrameSocket;
+  /** @returns null when the kernel refuses: a handover works without, only less smoothly */
+  openTap(link: InterfaceState): AdvertTap | null;
+}
+
+export interface InterfaceCollaborators extends ShadowCollaborators {
+  readonly sockets: InterfaceSockets;
+  readonly logger: Logger;
 }
 
 /** One network interface with its sockets and the instances on it. One socket serves every VRID of the interface. */
@@ -35,6 +43,7 @@ export class VrrpInterface {
   readonly #sockets: InterfaceSockets;
   readonly #addresses: AddressTable;
   readonly #logger: Logger;
+  readonly #shadowParts: ShadowCollaborators;
   #link: InterfaceState | undefined;
   #vrrp: VrrpSocket | null = null;
   #frames: FrameSocket | null = null;
@@ -42,11 +51,12 @@ export class VrrpInterface {
   readonly #instances = new Map<number, VrrpInstance>();
   #unknownVrids = 0;
 
-  constructor(name: string, sockets: InterfaceSockets, addresses: AddressTable, logger: Logger) {
+  constructor(name: string, collaborators: InterfaceCollaborators) {
     this.name = name;
-    this.#sockets = sockets;
-    this.#addresses = addresses;
-    this.#logger = logger;
+    this.#sockets = collaborators.sockets;
+    this.#addresses = collaborators.addresses;
+    this.#logger = collaborators.logger;
+    this.#shadowParts = collaborators;
   }
 
   /** Packets for VRIDs that nobody here speaks: normal on a shared segment. */
@@ -95,7 +105,7 @@ export class VrrpInterface {
 
   /** The device went away, perhaps only under another name: nothing of ours may stay on it. */
   #leaveDevice(): void {
-    for (const instance of this.#instances.values()) instance.interfaceChanged("interface is missing", null);
+    for (const instance of this.#instances.values()) instance.conditionChanged("interface is missing", null);
     this.#closeSockets();
   }
 
@@ -118,7 +128,7 @@ export class VrrpInterface {
 
   /** Tells every instance of the present state. */
   tellInstances(): void {
-    for (const instance of this.#instances.values()) instance.interfaceChanged(this.fault, this.source);
+    for (const instance of this.#instances.values()) instance.conditionChanged(this.fault, this.source);
   }
 
   close(): void {
@@ -129,12 +139,25 @@ export class VrrpInterface {
   ioFor(): InstanceIo {
     /** Bounded by the addresses of the instance. */
     const made = new Map<string, Cidr>();
+    const shadow = new AddressShadow(this.#shadowParts);
+    let tap: AdvertTap | null = null;
     return {
       send: (message, source) => this.#vrrp?.send(message, source) ?? ENETDOWN,
       drain: () => this.#vrrp?.drain(),
       hold: (addresses) => this.#hold(addresses, made),
       release: () => this.#release(made),
       announce: (addresses) => this.#announce(addresses),
+      shadow: (addresses) => {
+        if (this.#link === undefined) return;
+        tap ??= this.#sockets.openTap(this.#link);
+        shadow.cast(this.name, addresses);
+      },
+      unshadow: () => {
+        tap?.close();
+        tap = null;
+        return shadow.lift();
+      },
+      announceFor: (addresses, successor) => this.#announceFor(addresses, tap?.sourceMac(successor) ?? null),
     };
   }
 
@@ -190,6 +213,15 @@ export class VrrpInterface {
       .map(({ address }) => encodeGratuitousArp(mac, address));
     for (let round = 0; round < ANNOUNCE_FRAMES; round += 1) {
       for (const frame of frames) this.#frames.send(frame);
+    }
+  }
+
+  /** One frame for each address in the name of another host; the own MAC only as the sender of the frame. */
+  #announceFor(addresses: readonly Cidr[], mac: string | null): void {
+    const own = this.#link?.mac;
+    if (mac === null || own === null || own === undefined || this.#link?.hasArp !== true) return;
+    for (const { address } of addresses) {
+      if (familyOf(address) === 4) this.#frames?.send(encodeGratuitousArp(mac, address, own));
     }
   }
 

@@ -5,6 +5,8 @@ import { ChildChannel } from "../ipc/child-channel.ts";
 import { RelayLogger } from "../log/relay.ts";
 import type { LogEntry } from "../ports/logger.ts";
 import { Addresses, OWN_ADDRESS_PROTOCOL } from "../sys/addresses.ts";
+import { openAdvertTap } from "../sys/advert-tap.ts";
+import { keepArpQuiet } from "../sys/arp-reserve.ts";
 import { systemClock, TimerfdAlarms } from "../sys/clock.ts";
 import { NETLINK_ROUTE } from "../sys/constants.ts";
 import { openFrameSocket } from "../sys/frame-socket.ts";
@@ -26,6 +28,7 @@ export function runVrrpProcess(): void {
   const logger = new RelayLogger(channel.outbox);
   const say = (level: LogEntry["level"], message: string) => logger.log({ level, source: "vrrp", message });
   let router: VrrpRouter | null = null;
+  let stopping: Promise<unknown> | null = null;
 
   const open = (): VrrpRouter => {
     const alarms = new TimerfdAlarms(orThrow(loadNative()));
@@ -50,7 +53,12 @@ export function runVrrpProcess(): void {
         openVrrp: ({ name, index }, onPacket) =>
           orThrow(RawVrrpSocket.open({ interfaceName: name, interfaceIndex: index }, { onPacket })),
         openFrames: ({ name, index }) => orThrow(openFrameSocket({ interfaceName: name, interfaceIndex: index })),
+        openTap: ({ name, index }) => {
+          const tap = openAdvertTap({ interfaceName: name, interfaceIndex: index, udpPort: null });
+          return tap.ok ? tap.value : null;
+        },
       },
+      arp: { keepQuiet: keepArpQuiet },
       publish: (key, state) => channel.outbox.state(key, state),
     });
     const refresh = alarms.create(() => {
@@ -67,12 +75,19 @@ export function runVrrpProcess(): void {
       router ??= open();
       router.configure(config);
     },
-    command: (name) => {
-      throw new DirectorError("CONTROL_REFUSED", `the vrrp process has no command ${name}`);
+    command: (name, argument) => {
+      if (name !== "handover" || typeof argument !== "string")
+        throw new DirectorError("CONTROL_REFUSED", `the vrrp process has no command ${name}`);
+      if (router === null) throw new DirectorError("CONTROL_REFUSED", `there is no instance ${argument}`);
+      return router.handover(argument);
     },
+    // Make before break: it may take as long as a peer needs to be heard, and a second more.
     stop: () => {
-      router?.shutdown();
-      void channel.outbox.drained().then(() => process.exit(0));
+      // Asked again: nobody wants to wait for a successor.
+      if (stopping !== null) router?.shutdown();
+      stopping ??= (router?.stop() ?? Promise.resolve())
+        .then(() => channel.outbox.drained())
+        .then(() => process.exit(0));
     },
     // Nobody is left to configure or stop us: resign, so that a peer serves, and leave nothing behind.
     orphaned: () => {

@@ -4,7 +4,8 @@ import type { InstanceConfig } from "../config/model.ts";
 import type { Alarm, AlarmFactory, Clock } from "../ports/clock.ts";
 import type { Logger } from "../ports/logger.ts";
 import type { InterfaceState } from "../sys/link-monitor.ts";
-import { instanceKey, type VrrpProcessConfig, type VrrpState } from "./messages.ts";
+import type { ArpReserve } from "./address-shadow.ts";
+import { type HandoverReply, instanceKey, type VrrpProcessConfig, type VrrpState } from "./messages.ts";
 import { VrrpInstance } from "./vrrp-instance.ts";
 import { type AddressTable, type InterfaceSockets, VrrpInterface } from "./vrrp-interface.ts";
 
@@ -14,6 +15,7 @@ export interface RouterCollaborators {
   readonly logger: Logger;
   readonly addresses: AddressTable;
   readonly sockets: InterfaceSockets;
+  readonly arp: ArpReserve;
   /** The present state of an interface by name. */
   link(name: string): InterfaceState | undefined;
   /** Hears news of interfaces that wait in the kernel; they arrive by `linkChanged`. */
@@ -35,6 +37,10 @@ export class VrrpRouter {
   /** By instance name, and by interface name; bounded by the configuration. */
   readonly #running = new Map<string, Running>();
   readonly #interfaces = new Map<string, VrrpInterface>();
+  /** Those that make way, and what is configured under their name or in their place now; bounded by the configurations. */
+  readonly #leaving = new Map<string, Running>();
+  #waiting: InstanceConfig[] = [];
+  #onEmpty: (() => void) | null = null;
   /** Interfaces whose sockets were refused when last tried; bounded by the configuration. */
   readonly #deaf = new Set<string>();
   readonly #reopen: Alarm;
@@ -48,7 +54,7 @@ export class VrrpRouter {
 
   /**
    * Applies a configuration: what is unchanged is not touched. An instance that moved to another interface or VRID is another
-   * virtual router: it leaves and starts anew.
+   * virtual router: it hands over first, and starts anew when it has.
    * @throws DirectorError when a privilege for sockets is missing
    */
   configure(config: VrrpProcessConfig): void {
@@ -56,11 +62,12 @@ export class VrrpRouter {
     for (const [name, { instance }] of this.#running) {
       const next = wanted.get(name);
       if (next === undefined || next.interface !== instance.config.interface || next.vrid !== instance.config.vrid)
-        this.#end(name);
+        this.#leave(name);
     }
+    this.#waiting = [];
     for (const instance of config.instances) {
       const running = this.#running.get(instance.name);
-      if (running === undefined) this.#begin(instance);
+      if (running === undefined) this.#beginOrWait(instance);
       else if (JSON.stringify(running.instance.config) !== JSON.stringify(instance))
         running.instance.reconfigure(instance);
     }
@@ -107,13 +114,65 @@ export class VrrpRouter {
   }
 
   publishAll(): void {
-    for (const [name, { instance }] of this.#running) this.#with.publish(instanceKey(name), instance.status());
+    for (const [name, { instance }] of [...this.#leaving, ...this.#running])
+      this.#with.publish(instanceKey(name), instance.status());
   }
 
-  /** Every instance leaves in good order; afterwards nothing of ours is on any interface. */
-  shutdown(): void {
-    for (const name of [...this.#running.keys()]) this.#end(name);
+  /**
+   * Hands an instance over to a peer; it rests afterwards.
+   * @throws DirectorError when there is no such instance
+   */
+  async handover(name: string): Promise<HandoverReply> {
+    const running = this.#running.get(name);
+    if (running === undefined) throw new DirectorError("CONTROL_REFUSED", `there is no instance ${name}`);
+    return [{ instance: name, ...(await running.instance.resign("rest")) }];
+  }
+
+  /** Every instance makes way for its peer; resolves when nothing of ours is on any interface. */
+  async stop(): Promise<void> {
+    this.#waiting = [];
+    for (const name of [...this.#running.keys()]) this.#leave(name);
+    if (this.#leaving.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onEmpty = resolve;
+      });
+    }
     this.#reopen.close();
+  }
+
+  /** Every instance leaves at once; afterwards nothing of ours is on any interface. */
+  shutdown(): void {
+    this.#waiting = [];
+    for (const name of [...this.#leaving.keys()]) this.#end(name, this.#leaving);
+    for (const name of [...this.#running.keys()]) this.#end(name, this.#running);
+    this.#reopen.close();
+    this.#onEmpty?.();
+  }
+
+  #beginOrWait(config: InstanceConfig): void {
+    const isInTheWay = [...this.#leaving].some(
+      ([name, { instance }]) =>
+        name === config.name ||
+        (instance.config.interface === config.interface && instance.config.vrid === config.vrid),
+    );
+    if (isInTheWay) this.#waiting.push(config);
+    else this.#begin(config);
+  }
+
+  #leave(name: string): void {
+    const running = this.#running.get(name);
+    if (running === undefined) return;
+    this.#running.delete(name);
+    this.#leaving.set(name, running);
+    void running.instance.resign("stop");
+  }
+
+  #hasLeft(name: string): void {
+    this.#end(name, this.#leaving);
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const config of waiting) this.#beginOrWait(config);
+    if (this.#leaving.size === 0) this.#onEmpty?.();
   }
 
   #begin(config: InstanceConfig): void {
@@ -125,6 +184,7 @@ export class VrrpRouter {
       logger,
       io: device.ioFor(),
       publish: (status) => this.#with.publish(instanceKey(config.name), status),
+      ended: () => this.#hasLeft(config.name),
     });
     device.add(config.vrid, instance);
     this.#running.set(config.name, { instance, device });
@@ -134,13 +194,13 @@ export class VrrpRouter {
     if (error?.code === "PRIVILEGE_MISSING") throw error;
   }
 
-  #end(name: string): void {
-    const running = this.#running.get(name);
+  #end(name: string, among: Map<string, Running>): void {
+    const running = among.get(name);
     if (running === undefined) return;
     const { instance, device } = running;
     instance.shutdown();
     device.remove(instance.config.vrid);
-    this.#running.delete(name);
+    among.delete(name);
     this.#with.publish(instanceKey(name), null);
     if (device.isEmpty) {
       device.close();
@@ -152,7 +212,9 @@ export class VrrpRouter {
   #interfaceOf(name: string): VrrpInterface {
     const known = this.#interfaces.get(name);
     if (known !== undefined) return known;
-    const device = new VrrpInterface(name, this.#with.sockets, this.#with.addresses, this.#with.logger);
+    const { sockets, addresses, logger, arp } = this.#with;
+    const loopback = () => this.#with.link("lo");
+    const device = new VrrpInterface(name, { sockets, addresses, logger, arp, loopback });
     this.#interfaces.set(name, device);
     return device;
   }

@@ -7,6 +7,8 @@ import { paintsFor, type Terminal } from "./terminal.ts";
 /** A reload of many servers on a slow machine takes a while, and it may have to wait for one that is under way. */
 const RELOAD_TIMEOUT_MS = 130_000;
 const STATUS_TIMEOUT_MS = 5_000;
+/** Three of the longest intervals, and a little more. */
+const HANDOVER_TIMEOUT_MS = 140_000;
 
 export interface DaemonCommandOptions {
   readonly controlSocket: string;
@@ -41,6 +43,27 @@ export async function reloadCommand(options: DaemonCommandOptions, terminal: Ter
     if (!options.json) {
       for (const warning of warnings) terminal.err.write(`${warning}\n`);
       terminal.out.write(changes.length === 0 ? "nothing to do\n" : changes.map((change) => `${change}\n`).join(""));
+    }
+    return EXIT.OK;
+  });
+}
+
+/** `holdfast handover INSTANCE`: 0 when the peer has it, 1 otherwise, 4 no daemon. */
+export async function handoverCommand(
+  options: DaemonCommandOptions & { readonly instance: string },
+  terminal: Terminal,
+): Promise<ExitCode> {
+  return withDaemon(terminal, async () => {
+    const client = new ControlClient({ path: options.controlSocket, timeoutMs: HANDOVER_TIMEOUT_MS });
+    const result = await client.handover(options.instance);
+    if (options.json) terminal.out.write(`${JSON.stringify(result.ok ? result.value : result.error, null, 2)}\n`);
+    if (!result.ok) {
+      if (!options.json) terminal.err.write(`holdfast: no handover: ${result.error.message.replace(/\.?$/, ".")}\n`);
+      return EXIT.FAILED;
+    }
+    if (!options.json) {
+      for (const { instance, successor, tookMs } of result.value.moved)
+        terminal.out.write(`${instance}: ${successor} serves, heard after ${tookMs} ms\n`);
     }
     return EXIT.OK;
   });

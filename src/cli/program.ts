@@ -26,6 +26,11 @@ export interface StatusOptions extends GlobalOptions {
   readonly json: boolean;
 }
 
+export interface HandoverOptions extends GlobalOptions {
+  readonly instance: string;
+  readonly json: boolean;
+}
+
 export interface CheckCommand extends GlobalOptions, Omit<CheckOptions, "nodeName"> {}
 
 /**
@@ -37,6 +42,7 @@ export interface Handlers {
   run(options: RunOptions): Promise<ExitCode>;
   reload(options: GlobalOptions): Promise<ExitCode>;
   status(options: StatusOptions): Promise<ExitCode>;
+  handover(options: HandoverOptions): Promise<ExitCode>;
 }
 
 /**
@@ -171,6 +177,20 @@ function buildProgram(
     .action(async (_options: unknown, command: Command) => {
       const { runDir, stateDir, debug, json } = optionsOf(command);
       finish(await handlers.status({ runDir, stateDir, debug, json: isOn(json) }));
+    });
+
+  addCommand(
+    program,
+    "handover",
+    "let a peer serve the addresses of an instance, at no cost to clients; this node rests until it is needed",
+    "holdfast handover web4",
+  )
+    .argument("<instance>", "name of the instance; the others of its group move with it")
+    .option("--json", "print the result as JSON")
+    .addHelpText("after", "\nExit codes: 0 when the peer has it; 1 otherwise, and this node serves on; 4 no daemon.")
+    .action(async (instance: string, _options: unknown, command: Command) => {
+      const { runDir, stateDir, debug, json } = optionsOf(command);
+      finish(await handlers.handover({ instance, runDir, stateDir, debug, json: isOn(json) }));
     });
 
   return program;

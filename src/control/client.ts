@@ -1,7 +1,7 @@
 import { Client } from "undici";
 import { DirectorError, messageOf } from "../base/director-error.ts";
 import { err, ok, type Result } from "../base/result.ts";
-import type { ControlError, DirectorStatus, ReloadReport } from "./status.ts";
+import type { ControlError, DirectorStatus, HandoverAnswer, ReloadReport } from "./status.ts";
 
 export interface ControlClientOptions {
   readonly path: string;
@@ -25,6 +25,12 @@ export class ControlClient {
   async reload(): Promise<Result<ReloadReport, ControlError>> {
     const { status, body } = await this.#request("POST", "/v1/reload");
     return status === 200 ? ok(body as ReloadReport) : err(body as ControlError);
+  }
+
+  /** @param instance a name as the configuration accepts it */
+  async handover(instance: string): Promise<Result<HandoverAnswer, ControlError>> {
+    const { status, body } = await this.#request("POST", `/v1/instances/${encodeURIComponent(instance)}/handover`);
+    return status === 200 ? ok(body as HandoverAnswer) : err(body as ControlError);
   }
 
   async #request(method: "GET" | "POST", path: string): Promise<{ readonly status: number; readonly body: unknown }> {

@@ -3,12 +3,13 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { connect } from "node:net";
 import { DirectorError, errnoNameOf, messageOf } from "../base/director-error.ts";
 import type { Result } from "../base/result.ts";
-import type { ControlError, DirectorStatus, ReloadReport } from "./status.ts";
+import type { ControlError, DirectorStatus, HandoverAnswer, ReloadReport } from "./status.ts";
 
 /** What the daemon does for the control API. */
 export interface ControlHandlers {
   status(): DirectorStatus;
   reload(): Promise<Result<ReloadReport, ControlError>>;
+  handover(instance: string): Promise<Result<HandoverAnswer, ControlError>>;
 }
 
 export interface ControlServerOptions {
@@ -21,6 +22,8 @@ export interface ControlServerOptions {
 const MAX_BODY_BYTES = 65_536;
 const MAX_CONNECTIONS = 64;
 const SOCKET_MODE = 0o660;
+/** Names as the configuration accepts them. */
+const HANDOVER_PATH = /^\/v1\/instances\/([A-Za-z0-9][A-Za-z0-9._-]{0,62})\/handover$/;
 
 /** HTTP/1.1 + JSON over a unix socket. A request can never delay or end the daemon. */
 export class ControlServer {
@@ -96,10 +99,15 @@ async function route(handlers: ControlHandlers, request: IncomingMessage, respon
     const result = await handlers.reload();
     return result.ok ? answer(response, 200, result.value) : answer(response, 409, result.error);
   }
-  const known = url === "/v1/status" || url === "/v1/reload";
+  const handover = HANDOVER_PATH.exec(url);
+  if (handover?.[1] !== undefined && method === "POST") {
+    const result = await handlers.handover(handover[1]);
+    return result.ok ? answer(response, 200, result.value) : answer(response, 409, result.error);
+  }
+  const known = url === "/v1/status" || url === "/v1/reload" || handover !== null;
   answer(response, known ? 405 : 404, {
     code: "CONTROL_REFUSED",
-    message: `${method} ${url.slice(0, 100)} is not part of the control API; it has GET /v1/status and POST /v1/reload`,
+    message: `${method} ${url.slice(0, 100)} is not part of the control API; it has GET /v1/status, POST /v1/reload and POST /v1/instances/NAME/handover`,
   });
 }
 

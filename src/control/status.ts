@@ -38,6 +38,10 @@ export interface InstanceStatus {
   readonly priority: number;
   readonly advertIntervalUs: number;
   /** Own address on the interface, the source of adverts. */
+  /** It was handed over, and leaves whoever serves alone until it is needed. */
+  readonly isResting: boolean;
+  /** It has said that it leaves, and serves until its successor is heard. */
+  readonly isHandingOver: boolean;
   readonly source: IpText | null;
   readonly addresses: readonly string[];
   /** Addresses that holdfast put on the interface and holds now. */
@@ -51,6 +55,8 @@ export interface InstanceCounters {
   readonly advertsReceived: number;
   readonly sendErrors: number;
   readonly becameMaster: number;
+  /** Planned handovers in which a successor was heard. */
+  readonly handovers: number;
   /** Packets refused, by reason. */
   readonly rejected: Readonly<Record<string, number>>;
   /** Adverts received by checksum form. */
@@ -96,6 +102,16 @@ export interface ReloadReport {
   readonly changes: readonly string[];
   /** Warnings about the new configuration, as text. */
   readonly warnings: readonly string[];
+}
+
+/** Answer to a handover that succeeded: one entry for each instance that moved. */
+export interface HandoverAnswer {
+  readonly moved: readonly {
+    readonly instance: string;
+    readonly successor: IpText;
+    /** From the first priority 0 until the successor was heard. */
+    readonly tookMs: number;
+  }[];
 }
 
 /** A refused request: what, and what to do. `details` holds located configuration errors, ready to print. */

@@ -78,8 +78,8 @@ export class ChildHandle<Config, State> {
     return this.#ask((id) => ({ type: "configure", id, config }));
   }
 
-  command(name: string, argument: unknown): Promise<ReplyOutcome> {
-    return this.#ask((id) => ({ type: "command", id, name, argument }));
+  command(name: string, argument: unknown, timeoutMs?: number): Promise<ReplyOutcome> {
+    return this.#ask((id) => ({ type: "command", id, name, argument }), timeoutMs);
   }
 
   stop(): void {
@@ -90,10 +90,13 @@ export class ChildHandle<Config, State> {
     this.#process.kill(signal);
   }
 
-  #ask(message: (id: number) => DownMessage<Config>): Promise<ReplyOutcome> {
+  #ask(
+    message: (id: number) => DownMessage<Config>,
+    replyTimeoutMs = this.#options.replyTimeoutMs,
+  ): Promise<ReplyOutcome> {
     const id = this.#nextId++;
     return new Promise((resolve) => {
-      const { name, replyTimeoutMs } = this.#options;
+      const { name } = this.#options;
       const timer = setTimeout(() => {
         const error = new DirectorError(
           "REPLY_TIMEOUT",

@@ -22,6 +22,13 @@ export interface VrrpSocket {
   close(): void;
 }
 
+/** Tells from which MAC address the adverts of an interface come. */
+export interface AdvertTap {
+  /** The MAC address that the last advert of this router came from; null = none was heard since the tap was opened. */
+  sourceMac(router: IpText): string | null;
+  close(): void;
+}
+
 /** Gratuitous ARP and the like: whole Ethernet frames on one interface. */
 export interface FrameSocket {
   /** @returns 0, or a positive errno */

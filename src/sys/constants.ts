@@ -11,6 +11,7 @@ export const SOCK_RAW = 3;
 export const SOCK_NONBLOCK = 0o4000;
 
 export const IPPROTO_TCP = 6;
+export const IPPROTO_UDP = 17;
 /** RFC 9568, not in the kernel's headers. */
 export const IPPROTO_VRRP = 112;
 
@@ -28,6 +29,9 @@ export const IP_MULTICAST_IF = 32;
 export const IP_MULTICAST_LOOP = 34;
 export const IP_ADD_MEMBERSHIP = 35;
 export const IP_MULTICAST_ALL = 49;
+
+export const SOL_PACKET = 263;
+export const PACKET_IGNORE_OUTGOING = 23;
 
 export const SOL_NETLINK = 270;
 export const NETLINK_ADD_MEMBERSHIP = 1;
@@ -51,6 +55,7 @@ export const CLOCK_MONOTONIC = 1;
 export const TFD_NONBLOCK = SOCK_NONBLOCK;
 export const TFD_TIMER_ABSTIME = 1;
 
+export const ETH_P_ALL = 0x0003;
 export const ETH_P_IP = 0x0800;
 export const ETH_P_ARP = 0x0806;
 

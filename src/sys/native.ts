@@ -16,6 +16,8 @@ export interface Native {
   /** Throws while the descriptor is watched. */
   close(fd: number): number;
   setsockopt(fd: number, level: number, name: number, value: Uint8Array): number;
+  /** Classic BPF: 1 to 4,096 instructions of 8 bytes (struct sock_filter). */
+  attach_filter(fd: number, program: Uint8Array): number;
   /** Returns the length of the value. */
   getsockopt(fd: number, level: number, name: number, value: Uint8Array): number;
   /** Returns the length of the address. */

@@ -59,6 +59,11 @@ export class Socket {
     return this.#native.setsockopt(this.#fd, level, name, typeof value === "number" ? int(value) : value);
   }
 
+  /** @param program classic BPF, 8 bytes an instruction; packets that it refuses never reach this socket */
+  attachFilter(program: Uint8Array): number {
+    return this.#native.attach_filter(this.#fd, program);
+  }
+
   /** Fills `address`; returns its length. */
   getName(address: Uint8Array): number {
     return this.#native.getsockname(this.#fd, address);

@@ -14,15 +14,19 @@ const BROADCAST = Buffer.alloc(6, 0xff);
  *   22  sender MAC, sender IP
  *   32  target MAC ff:ff:ff:ff:ff:ff, target IP = sender IP
  *
- * @param mac     where frames for the address shall go, `00:00:5e:00:01:33`; also the Ethernet source
+ * @param mac     where frames for the address shall go, `00:00:5e:00:01:33`
  * @param address IPv4
+ * @param from    the Ethernet source, where another speaks for the holder; else the holder's
  * @see RFC 5227 section 3 on why requests are used, RFC 826
  */
-export function encodeGratuitousArp(mac: string, address: IpText): Buffer {
-  assert(MAC.test(mac), `not a MAC address: ${mac}`);
+export function encodeGratuitousArp(mac: string, address: IpText, from = mac): Buffer {
+  assert(MAC.test(mac) && MAC.test(from), `not a MAC address: ${mac} or ${from}`);
   assert(familyOf(address) === 4, `ARP announces IPv4 addresses, not ${address}`);
-  const hardware = Buffer.from(mac.replaceAll(":", ""), "hex");
+  const [hardware, source] = [mac, from].map((text) => Buffer.from(text.replaceAll(":", ""), "hex")) as [
+    Buffer,
+    Buffer,
+  ];
   const ip = ipToBytes(address);
   const fixed = Buffer.from("08060001080006040001", "hex");
-  return Buffer.concat([BROADCAST, hardware, fixed, hardware, ip, BROADCAST, ip]);
+  return Buffer.concat([BROADCAST, source, fixed, hardware, ip, BROADCAST, ip]);
 }

@@ -14,6 +14,31 @@ export interface HeardMaster {
   readonly atUs: number;
 }
 
+/**
+ * Why a master resigns: `stop` = the instance ends, `rest` = a person asked for it, `follow` = another member of its group
+ * was taken over by a peer.
+ */
+export type ResignPurpose = "stop" | "rest" | "follow";
+
+/** A resignation under way: the master has said priority 0 and serves on until it hears its successor. */
+export interface Handover {
+  readonly purpose: ResignPurpose;
+  readonly sinceUs: number;
+  /** How often priority 0 was sent, 1–3. */
+  readonly releasesSent: number;
+  /** When it is said again, or when the wait ends. */
+  readonly deadlineUs: number;
+}
+
+/** After a handover: neighbours are told where the addresses are now, and a copy on the loopback serves what still arrives. */
+export interface Farewell {
+  readonly successor: IpText;
+  readonly sinceUs: number;
+  /** Announcements made so far, 1–4. */
+  readonly announced: number;
+  readonly deadlineUs: number;
+}
+
 /** Plain and serialisable; times are monotonic microseconds, null = not running. */
 export interface InstanceState {
   readonly phase: Phase;
@@ -40,8 +65,19 @@ export interface InstanceState {
   readonly lastDefenceUs: number | null;
   /** When a lost address was last put back, in master; bounds a quarrel with whoever removes it. */
   readonly lastRestoreUs: number | null;
+  /** Resigning, in master. */
+  readonly handover: Handover | null;
+  /** The rest of a handover, in every phase but master. */
+  readonly farewell: Farewell | null;
+  /** Asked to rest: leaves any living master alone, whatever its priority, until it is needed. */
+  readonly isResting: boolean;
+  /** The down timer fired long after its time and was started once more, to hear what was missed. */
+  readonly isSecondLook: boolean;
   readonly heard: HeardMaster | null;
 }
+
+/** Why an instance cannot serve, as one clause: its interface, something tracked, or another member of its group. */
+export type Fault = string;
 
 /** Why the interface cannot be used; null = it can. */
 export type InterfaceFault =
@@ -55,11 +91,17 @@ export type InstanceEvent =
   | {
       readonly type: "start";
       readonly nowUs: number;
-      readonly fault: InterfaceFault | null;
+      /** The addresses are still there from a run that ended so short a time ago that no peer can have taken over. */
+      readonly resumes: boolean;
+      readonly fault: Fault | null;
       readonly source: IpText | null;
     }
-  /** Asked to end: configuration removed, or the program stops. */
+  /** End at once, without waiting for a successor. */
   | { readonly type: "shutdown"; readonly nowUs: number }
+  /** Make way for a peer; a master goes on serving until it hears one. */
+  | { readonly type: "resign"; readonly nowUs: number; readonly purpose: ResignPurpose }
+  /** Another member of the group became master: this one does as well. */
+  | { readonly type: "join"; readonly nowUs: number; readonly reason: string }
   /** A deadline may have passed. */
   | { readonly type: "tick"; readonly nowUs: number }
   /** A valid advert of another router for this virtual router. */
@@ -71,11 +113,11 @@ export type InstanceEvent =
       /** Advertised interval, microseconds; not read when the priority is 0. */
       readonly intervalUs: number;
     }
-  /** The interface changed. */
+  /** The interface, something tracked or the group changed. */
   | {
-      readonly type: "interface";
+      readonly type: "condition";
       readonly nowUs: number;
-      readonly fault: InterfaceFault | null;
+      readonly fault: Fault | null;
       readonly source: IpText | null;
     }
   /** Parameters or addresses changed while running; `step` is given the new ones. */
@@ -94,12 +136,26 @@ export type InstanceAction =
   | { readonly type: "releaseAddresses" }
   /** Send a burst of gratuitous ARPs for every virtual address. */
   | { readonly type: "announce" }
+  /** Keep copies of the addresses where they answer no ARP, so that frames on their way are still served. Idempotent. */
+  | { readonly type: "shadowAddresses" }
+  /** Remove those copies. Idempotent. */
+  | { readonly type: "unshadowAddresses" }
+  /** Send one gratuitous ARP for every virtual address in the name of the successor. */
+  | { readonly type: "announceFor"; readonly successor: IpText }
+  /** A resignation ended. With `successor` null nobody was heard, or something else came between, as `reason` says. */
+  | {
+      readonly type: "handoverEnded";
+      readonly purpose: ResignPurpose;
+      readonly successor: IpText | null;
+      readonly tookUs: number;
+      readonly reason: string;
+    }
   /** The phase changed; logged and counted. */
   | { readonly type: "transition"; readonly from: Phase; readonly to: Phase; readonly reason: string }
   /** Something an operator should know that is no transition. */
   | { readonly type: "warn"; readonly code: WarningCode; readonly message: string };
 
-export type WarningCode = "split_brain" | "address_lost";
+export type WarningCode = "split_brain" | "address_lost" | "stalled";
 
 export interface StepResult {
   readonly state: InstanceState;

@@ -2,19 +2,31 @@ import { unreachable } from "../base/assert.ts";
 import { formatDurationUs } from "../base/duration.ts";
 import { compareIp, type IpText } from "../base/ip.ts";
 import { PRIORITY_OWNER, PRIORITY_RELEASE } from "./advert.ts";
+import { dropHandover, onFarewellTick, onHandoverTick, onResign, succeed } from "./handover.ts";
 import type {
+  Fault,
   InstanceAction,
   InstanceEvent,
   InstanceParameters,
   InstanceState,
-  InterfaceFault,
-  Phase,
   StepResult,
 } from "./instance-model.ts";
 import { ADVERT_INTERVAL_MIN_CS, csToUs, DOWN_INTERVALS, masterDownUs, skewUs } from "./timing.ts";
+import {
+  type AdvertEvent,
+  enter,
+  heardFrom,
+  isDue,
+  leave,
+  listen,
+  listenTo,
+  SECOND_ANNOUNCE_US,
+  silenceUs,
+  takeOver,
+  transition,
+  unchanged,
+} from "./transitions.ts";
 
-/** Gratuitous ARPs are repeated this long after the first burst: frames get lost and switches learn late. */
-export const SECOND_ANNOUNCE_US = 5_000_000;
 /** Bursts in answer to a foreign advert are at least this far apart, so that a babbler cannot make us flood. */
 export const DEFENCE_INTERVAL_US = 1_000_000;
 /** Addresses that the kernel refused, or that somebody keeps removing, are tried again after this long. */
@@ -22,30 +34,16 @@ export const ADDRESS_RETRY_US = 1_000_000;
 /** Answers to lower routers are at least this far apart, the shortest interval there is: a flood is not answered by a flood. */
 export const ANSWER_INTERVAL_US = csToUs(ADVERT_INTERVAL_MIN_CS);
 
-type AdvertEvent = Extract<InstanceEvent, { readonly type: "advert" }>;
-
-export function initialState(config: InstanceParameters, nowUs: number): InstanceState {
-  return {
-    phase: "initialize",
-    sinceUs: nowUs,
-    reason: "not started",
-    source: null,
-    masterAdvertUs: config.advertIntervalUs,
-    downDeadlineUs: null,
-    advertDeadlineUs: null,
-    lastAdvertUs: null,
-    announceDeadlineUs: null,
-    retryDeadlineUs: null,
-    preemptDeadlineUs: null,
-    lastDefenceUs: null,
-    lastRestoreUs: null,
-    heard: null,
-  };
-}
-
 /** The earliest instant at which a tick would do something; undefined = only events do. */
 export function nextDeadlineUs(state: InstanceState): number | undefined {
-  const deadlines = [state.downDeadlineUs, state.advertDeadlineUs, state.announceDeadlineUs, state.retryDeadlineUs];
+  const deadlines = [
+    state.downDeadlineUs,
+    state.advertDeadlineUs,
+    state.announceDeadlineUs,
+    state.retryDeadlineUs,
+    state.handover?.deadlineUs ?? null,
+    state.farewell?.deadlineUs ?? null,
+  ];
   const running = deadlines.filter((deadline) => deadline !== null);
   return running.length === 0 ? undefined : Math.min(...running);
 }
@@ -60,15 +58,19 @@ export function nextDeadlineUs(state: InstanceState): number | undefined {
 export function step(config: InstanceParameters, state: InstanceState, event: InstanceEvent): StepResult {
   switch (event.type) {
     case "start":
-      return onStart(config, state, event.nowUs, event.fault, event.source);
+      return onStart(config, state, event);
     case "shutdown":
       return onShutdown(config, state, event.nowUs);
+    case "resign":
+      return onResign(config, state, event.nowUs, event.purpose);
+    case "join":
+      return state.phase === "backup" ? takeOver(config, state, event.nowUs, event.reason) : unchanged(state);
     case "tick":
       return onTick(config, state, event.nowUs);
     case "advert":
       return onAdvert(config, state, event);
-    case "interface":
-      return onInterface(config, state, event.nowUs, event.fault, event.source);
+    case "condition":
+      return onCondition(config, state, event.nowUs, event.fault, event.source);
     case "reconfigured":
       return onReconfigured(config, state, event.nowUs, event.addressesChanged);
     case "addressesRefused":
@@ -82,106 +84,94 @@ export function step(config: InstanceParameters, state: InstanceState, event: In
   }
 }
 
-function unchanged(state: InstanceState): StepResult {
-  return { state, actions: [] };
-}
-
-/** Enters a phase with every timer off; the caller starts those of the new phase. */
-function enter(
-  config: InstanceParameters,
-  state: InstanceState,
-  phase: Phase,
-  nowUs: number,
-  reason: string,
-): InstanceState {
-  return { ...initialState(config, nowUs), phase, reason, source: state.source, heard: state.heard };
-}
-
-function transition(from: Phase, to: Phase, reason: string): InstanceAction {
-  return { type: "transition", from, to, reason };
-}
-
-function takeOver(config: InstanceParameters, state: InstanceState, nowUs: number, reason: string): StepResult {
-  return {
-    state: {
-      ...enter(config, state, "master", nowUs, reason),
-      advertDeadlineUs: nowUs + config.advertIntervalUs,
-      lastAdvertUs: nowUs,
-      announceDeadlineUs: nowUs + SECOND_ANNOUNCE_US,
-      // The old master may say a last word; the bursts of the takeover answer that.
-      lastDefenceUs: nowUs,
-    },
-    actions: [
-      { type: "sendAdvert", priority: config.priority },
-      { type: "holdAddresses" },
-      { type: "announce" },
-      transition(state.phase, "master", reason),
-    ],
-  };
-}
-
-/** Listens for one full down interval; nobody is known to be master yet. */
-function listen(config: InstanceParameters, state: InstanceState, nowUs: number, reason: string): StepResult {
-  return {
-    state: {
-      ...enter(config, state, "backup", nowUs, reason),
-      downDeadlineUs: nowUs + masterDownUs(config.priority, config.advertIntervalUs),
-    },
-    actions: [transition(state.phase, "backup", reason)],
-  };
-}
-
 function onStart(
   config: InstanceParameters,
   before: InstanceState,
-  nowUs: number,
-  fault: InterfaceFault | null,
-  source: IpText | null,
+  event: Extract<InstanceEvent, { readonly type: "start" }>,
 ): StepResult {
   if (before.phase !== "initialize") return unchanged(before);
+  const { nowUs, fault, source } = event;
   const state = { ...before, source };
   if (fault !== null) {
     return { state: enter(config, state, "fault", nowUs, fault), actions: [transition(state.phase, "fault", fault)] };
+  }
+  if (event.resumes) {
+    return takeOver(config, state, nowUs, "resumes: it was master a moment ago, and no peer can have taken over since");
   }
   return usable(config, state, nowUs, "started");
 }
 
 function usable(config: InstanceParameters, state: InstanceState, nowUs: number, what: string): StepResult {
-  return config.priority === PRIORITY_OWNER
+  return config.priority === PRIORITY_OWNER && !state.isResting
     ? takeOver(config, state, nowUs, `${what}; priority 255 owns the address and does not wait`)
     : listen(config, state, nowUs, `${what}; listening for a master`);
 }
 
 function onShutdown(config: InstanceParameters, state: InstanceState, nowUs: number): StepResult {
-  if (state.phase === "initialize") return unchanged(state);
+  if (state.phase === "initialize") {
+    return { state: { ...state, farewell: null }, actions: dropHandover(state, nowUs, "stopped") };
+  }
   return {
     state: enter(config, state, "initialize", nowUs, "stopped"),
-    actions: [...leave(state), transition(state.phase, "initialize", "stopped")],
+    actions: [
+      ...leave(state),
+      ...dropHandover(state, nowUs, "stopped"),
+      transition(state.phase, "initialize", "stopped"),
+    ],
   };
 }
 
-/** What a master does on its way out: tell the backups, then let go. */
-function leave(state: InstanceState): readonly InstanceAction[] {
-  return state.phase === "master"
-    ? [{ type: "sendAdvert", priority: PRIORITY_RELEASE }, { type: "releaseAddresses" }]
-    : [];
-}
-
-function isDue(deadlineUs: number | null, nowUs: number): deadlineUs is number {
-  return deadlineUs !== null && deadlineUs <= nowUs;
-}
-
 function onTick(config: InstanceParameters, state: InstanceState, nowUs: number): StepResult {
-  if (state.phase === "backup" && isDue(state.downDeadlineUs, nowUs)) {
+  if (state.phase === "master") return onMasterTick(config, state, nowUs);
+  const isDown = state.phase === "backup" && isDue(state.downDeadlineUs, nowUs);
+  const looked = isDown ? onMasterDown(config, state, state.downDeadlineUs ?? nowUs, nowUs) : unchanged(state);
+  return looked.state.phase === "master" ? looked : withLooseEnds(looked, nowUs);
+}
+
+/** What is left of an earlier mastership, while another router serves. */
+function withLooseEnds(before: StepResult, nowUs: number): StepResult {
+  const { farewell } = before.state;
+  const said = farewell === null ? unchanged(before.state) : onFarewellTick(before.state, farewell, nowUs);
+  const actions = [...before.actions, ...said.actions];
+  if (!isDue(said.state.retryDeadlineUs, nowUs)) return { state: said.state, actions };
+  // Only a master holds addresses: what the kernel would not remove is tried again.
+  return { state: { ...said.state, retryDeadlineUs: null }, actions: [...actions, { type: "releaseAddresses" }] };
+}
+
+function onMasterDown(config: InstanceParameters, state: InstanceState, dueUs: number, nowUs: number): StepResult {
+  const lateUs = nowUs - dueUs;
+  // After a standstill of the machine nothing waits in the socket, although the master may live: listen once more.
+  if (lateUs < state.masterAdvertUs || state.isSecondLook) {
     return takeOver(config, state, nowUs, takeoverReason(config, state, nowUs));
   }
-  if (state.phase !== "master") {
-    // Only a master holds addresses: what the kernel would not remove is tried again.
-    return isDue(state.retryDeadlineUs, nowUs)
-      ? { state: { ...state, retryDeadlineUs: null }, actions: [{ type: "releaseAddresses" }] }
-      : unchanged(state);
+  return {
+    state: { ...state, isSecondLook: true, downDeadlineUs: nowUs + secondLookUs(config, state) },
+    actions: [
+      {
+        type: "warn",
+        code: "stalled",
+        message: `this process stood still for ${ago(lateUs)} and missed its time to take over; listening once more before`,
+      },
+    ],
+  };
+}
+
+/** One interval of the master, and the skew that keeps candidates in order. */
+function secondLookUs(config: InstanceParameters, state: InstanceState): number {
+  return state.masterAdvertUs + skewUs(config.priority, state.masterAdvertUs);
+}
+
+function onMasterTick(config: InstanceParameters, before: InstanceState, nowUs: number): StepResult {
+  const { handover } = before;
+  const resigned = handover === null ? unchanged(before) : onHandoverTick(config, before, handover, nowUs);
+  const { state } = resigned;
+  if (state.phase !== "master") return resigned;
+  const silentUs = silenceUs(state, nowUs);
+  const hasStalled = isDue(state.advertDeadlineUs, nowUs) && silentUs >= DOWN_INTERVALS * config.advertIntervalUs;
+  if (hasStalled && config.preempt.mode !== "always" && config.priority !== PRIORITY_OWNER) {
+    return listenAfterStall(config, state, nowUs, silentUs);
   }
-  const actions: InstanceAction[] = [];
+  const actions: InstanceAction[] = [...resigned.actions];
   let next = state;
   if (isDue(state.advertDeadlineUs, nowUs)) {
     actions.push({ type: "sendAdvert", priority: config.priority });
@@ -192,11 +182,38 @@ function onTick(config: InstanceParameters, state: InstanceState, nowUs: number)
     actions.push({ type: "holdAddresses" }, { type: "announce" });
     next = { ...next, retryDeadlineUs: null };
   }
-  if (isDue(state.announceDeadlineUs, nowUs)) {
+  if (hasStalled) {
+    // A lower peer that took over meanwhile withdraws on this advert, but neighbours still send to it.
+    actions.push({ type: "announce" }, stallWarning(silentUs, "advertised and announced again"));
+    next = { ...next, announceDeadlineUs: nowUs + SECOND_ANNOUNCE_US, lastDefenceUs: nowUs };
+  } else if (isDue(state.announceDeadlineUs, nowUs)) {
     actions.push({ type: "announce" });
     next = { ...next, announceDeadlineUs: null };
   }
   return { state: next, actions };
+}
+
+/** A peer may have become master meanwhile, and it is not to be preempted. */
+function listenAfterStall(
+  config: InstanceParameters,
+  state: InstanceState,
+  nowUs: number,
+  silentUs: number,
+): StepResult {
+  const reason = `this process stood still for ${ago(silentUs)}, and it does not preempt; listening first`;
+  const quiet = enter(config, state, "backup", nowUs, reason);
+  return {
+    state: { ...quiet, downDeadlineUs: nowUs + secondLookUs(config, quiet) },
+    actions: [{ type: "releaseAddresses" }, transition("master", "backup", reason)],
+  };
+}
+
+function stallWarning(silentUs: number, remedy: string): InstanceAction {
+  return {
+    type: "warn",
+    code: "stalled",
+    message: `this process stood still for ${ago(silentUs)}, long enough for a peer to take over; ${remedy}`,
+  };
 }
 
 function takeoverReason(config: InstanceParameters, state: InstanceState, nowUs: number): string {
@@ -225,17 +242,15 @@ function onAdvert(config: InstanceParameters, state: InstanceState, advert: Adve
   return unchanged(state);
 }
 
-function heardFrom(advert: AdvertEvent): InstanceState["heard"] {
-  return { address: advert.source, priority: advert.priority, atUs: advert.nowUs };
-}
-
-function onAdvertInBackup(config: InstanceParameters, state: InstanceState, advert: AdvertEvent): StepResult {
+function onAdvertInBackup(config: InstanceParameters, before: InstanceState, advert: AdvertEvent): StepResult {
+  const state = before.isSecondLook ? { ...before, isSecondLook: false } : before;
   if (advert.priority === PRIORITY_RELEASE) {
     // From any source: the skew alone orders the candidates.
     const downDeadlineUs = advert.nowUs + skewUs(config.priority, state.masterAdvertUs);
     return { state: { ...state, heard: heardFrom(advert), downDeadlineUs, preemptDeadlineUs: null }, actions: [] };
   }
   if (advert.priority >= config.priority) return acceptMaster(config, { ...state, preemptDeadlineUs: null }, advert);
+  if (state.isResting) return acceptMaster(config, state, advert);
   const { preempt } = config;
   if (config.priority === PRIORITY_OWNER || preempt.mode === "always") return discardLower(state, advert);
   if (preempt.mode === "never") return acceptMaster(config, state, advert);
@@ -263,6 +278,9 @@ function acceptMaster(config: InstanceParameters, state: InstanceState, advert: 
 
 function onAdvertInMaster(config: InstanceParameters, state: InstanceState, advert: AdvertEvent): StepResult {
   const { nowUs } = advert;
+  if (state.handover !== null) {
+    return advert.priority === PRIORITY_RELEASE ? unchanged(state) : succeed(config, state, state.handover, advert);
+  }
   if (advert.priority === PRIORITY_RELEASE) return answered(config, state, nowUs);
   const wins =
     advert.priority > config.priority ||
@@ -278,11 +296,6 @@ function onAdvertInMaster(config: InstanceParameters, state: InstanceState, adve
   return defend(config, state, advert);
 }
 
-/** How long no advert was sent. */
-function silenceUs(state: InstanceState, nowUs: number): number {
-  return nowUs - (state.lastAdvertUs ?? nowUs);
-}
-
 /**
  * Gives way to a winner. The last advert goes out before: after a split it tells the winner, who may not have heard us until
  * now, that there were two, and that switches and neighbours must hear from it where the addresses are.
@@ -290,18 +303,6 @@ function silenceUs(state: InstanceState, nowUs: number): number {
 function yieldTo(config: InstanceParameters, state: InstanceState, advert: AdvertEvent, reason: string): StepResult {
   const quiet = listenTo(config, state, advert, reason);
   return { ...quiet, actions: [{ type: "sendAdvert", priority: config.priority }, ...quiet.actions] };
-}
-
-function listenTo(config: InstanceParameters, state: InstanceState, advert: AdvertEvent, reason: string): StepResult {
-  return {
-    state: {
-      ...enter(config, state, "backup", advert.nowUs, reason),
-      heard: heardFrom(advert),
-      masterAdvertUs: advert.intervalUs,
-      downDeadlineUs: advert.nowUs + masterDownUs(config.priority, advert.intervalUs),
-    },
-    actions: [{ type: "releaseAddresses" }, transition("master", "backup", reason)],
-  };
 }
 
 /** A lower router thinks it is master: answer at once (RFC 9568 section 6.4.3), and repair the tables of switches and neighbours. */
@@ -335,11 +336,11 @@ function answered(config: InstanceParameters, state: InstanceState, nowUs: numbe
   };
 }
 
-function onInterface(
+function onCondition(
   config: InstanceParameters,
   before: InstanceState,
   nowUs: number,
-  fault: InterfaceFault | null,
+  fault: Fault | null,
   source: IpText | null,
 ): StepResult {
   const state = { ...before, source };
@@ -351,7 +352,7 @@ function onInterface(
   if (fault === null) return unchanged(state);
   return {
     state: enter(config, state, "fault", nowUs, fault),
-    actions: [...leave(before), transition(state.phase, "fault", fault)],
+    actions: [...leave(before), ...dropHandover(before, nowUs, fault), transition(state.phase, "fault", fault)],
   };
 }
 
@@ -361,6 +362,10 @@ function onReconfigured(
   nowUs: number,
   addressesChanged: boolean,
 ): StepResult {
+  if (state.phase === "master" && state.handover !== null) {
+    // Resigning: no advert may go out, but what is served until then is what is configured.
+    return { state, actions: addressesChanged ? [{ type: "holdAddresses" }, { type: "shadowAddresses" }] : [] };
+  }
   if (state.phase === "master") {
     const actions: InstanceAction[] = [{ type: "sendAdvert", priority: config.priority }];
     if (addressesChanged) actions.push({ type: "holdAddresses" }, { type: "announce" });

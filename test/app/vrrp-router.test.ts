@@ -121,12 +121,60 @@ describe("vrrp router: two directors on a virtual segment", () => {
     assert.ok(linesOf(lb2).some((line) => line.includes("advertises the addresses 192.0.2.20, this node 192.0.2.10")));
   });
 
-  it("removes an instance that is no longer configured", () => {
+  it("hands over an instance that is no longer configured", () => {
     startPair();
     lb1.router.configure({ instances: [] });
+    assert.deepEqual(lb1.held, [VIP], "serves until its successor is heard");
+    time.advance(609_375 + 200);
     assert.deepEqual(lb1.held, []);
-    time.advance(SECOND);
     assert.equal(phaseOf(lb2), "master");
+    time.advance(SECOND);
+    assert.equal(phaseOf(lb1), undefined, "nothing of it is left");
+  });
+
+  it("starts an instance under another VRID when it has handed over under the old one", () => {
+    startPair();
+    lb1.router.configure({ instances: [instance(200, { vrid: 52 })] });
+    assert.equal(phaseOf(lb1), "master");
+    time.advance(2 * SECOND);
+    assert.equal(phaseOf(lb1), "backup");
+    assert.ok(linesOf(lb1).some((line) => line.includes("vrid 52): initialize -> backup")));
+  });
+
+  it("hands over on request, rests, and serves again when it is needed", async () => {
+    startPair();
+    const ended = lb1.router.handover("web4");
+    time.advance(609_375 + 200);
+    assert.deepEqual(await ended, [
+      { instance: "web4", successor: lb2.address, tookUs: 609_575, reason: `handed over to ${lb2.address}` },
+    ]);
+    assert.deepEqual([phaseOf(lb1), phaseOf(lb2)], ["backup", "master"]);
+    time.advance(60 * SECOND);
+    assert.deepEqual([phaseOf(lb1), phaseOf(lb2)], ["backup", "master"], "no preemption by one that rests");
+    lb2.crash();
+    time.advance(5 * SECOND);
+    assert.equal(phaseOf(lb1), "master");
+  });
+
+  it("serves on when nobody answers a handover", async () => {
+    startPair();
+    lb2.crash();
+    const ended = lb1.router.handover("web4");
+    time.advance(4 * SECOND);
+    const [report] = await ended;
+    assert.equal(report?.successor, null);
+    assert.match(report.reason, /no other director answered within 3\.\d+s/);
+    assert.deepEqual([phaseOf(lb1), lb1.held], ["master", [VIP]]);
+    await assert.rejects(lb1.router.handover("nosuch"), /there is no instance nosuch/);
+  });
+
+  it("stops by handing over, and at once when asked again", async () => {
+    startPair();
+    const stopped = lb1.router.stop();
+    assert.deepEqual(lb1.held, [VIP]);
+    lb1.router.shutdown();
+    assert.deepEqual(lb1.held, []);
+    await stopped;
   });
 
   it("puts back an address that somebody else removed", async () => {

@@ -44,6 +44,7 @@ async function holdfast(
       check: async (wanted) => check({ ...wanted, nodeName: "lb1" }, terminal, nodeFiles),
       run: options.run ?? record,
       reload: record,
+      handover: record,
       status: async (call) => {
         calls.push(call);
         return EXIT.DEGRADED;

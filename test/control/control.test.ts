@@ -26,6 +26,7 @@ const STATUS: DirectorStatus = {
 const handlers: ControlHandlers = {
   status: () => STATUS,
   reload: async () => ok({ changes: ["service web added"], warnings: [] }),
+  handover: async (instance) => ok({ moved: [{ instance, successor: "192.0.2.3", tookMs: 610 }] }),
 };
 
 describe("control API over a unix socket", () => {

@@ -24,6 +24,8 @@ interface Present {
 export interface VirtualWire {
   advert(message: Buffer, source: IpText): void;
   frame(frame: Buffer): void;
+  /** Whose adverts come from this address. */
+  macOf(router: IpText): string | null;
 }
 
 /**
@@ -33,6 +35,8 @@ export interface VirtualWire {
 export class VirtualDirector {
   readonly name: string;
   readonly mac: string;
+  /** The primary address, the source of its adverts. */
+  readonly address: IpText;
   /** Bounded by the test. */
   readonly log: LogEntry[] = [];
   readonly announced: Buffer[] = [];
@@ -69,6 +73,7 @@ export class VirtualDirector {
   constructor(name: string, lastByte: number, time: VirtualTime, wire: VirtualWire) {
     this.name = name;
     this.mac = `02:00:00:00:00:${lastByte.toString(16).padStart(2, "0")}`;
+    this.address = `198.51.100.${lastByte}`;
     this.#time = time;
     this.#wire = wire;
     this.#fresh = {
@@ -78,7 +83,7 @@ export class VirtualDirector {
       mac: this.mac,
       hasArp: true,
       addresses: [],
-      primaryIpv4: `198.51.100.${lastByte}`,
+      primaryIpv4: this.address,
     };
     this.#link = this.#fresh;
     this.#heard = this.#link;
@@ -210,7 +215,10 @@ export class VirtualDirector {
       clock: this.#time,
       alarms: this.#alarms(),
       logger: { log: (entry) => this.log.push(entry) },
-      link: () => (this.#heard === undefined ? undefined : { ...this.#heard, addresses: this.#present() }),
+      // Without a loopback interface: what is copied there is not what is watched here.
+      link: (name) =>
+        name === "lo" || this.#heard === undefined ? undefined : { ...this.#heard, addresses: this.#present() },
+      arp: { keepQuiet: () => null },
       hearLinks: () => this.#hearLinks(),
       publish: (key, state) => {
         if (state === null) this.states.delete(key);
@@ -234,6 +242,7 @@ export class VirtualDirector {
             },
           };
         },
+        openTap: () => ({ sourceMac: (router) => this.#wire.macOf(router), close: () => undefined }),
         openFrames: () => ({
           send: (frame) => {
             this.announced.push(Buffer.from(frame));

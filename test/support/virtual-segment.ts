@@ -33,6 +33,7 @@ export class VirtualSegment {
     const director = new VirtualDirector(name, lastByte, this.#time, {
       advert: (message, source) => this.#advert(director, message, source),
       frame: (frame) => this.#frame(director, frame),
+      macOf: (router) => this.members.find(({ address }) => address === router)?.mac ?? null,
     });
     this.members.push(director);
     return director;
@@ -67,6 +68,9 @@ export function instance(priority: number, change: Partial<InstanceConfig> = {})
     advertIntervalUs: 1_000_000,
     preempt: { mode: "always" },
     checksum: "pseudo-header",
+    transport: { type: "multicast" },
+    hmac: null,
+    track: { interfaces: [], scripts: [], services: [] },
     addresses: [{ address: "192.0.2.10", prefixLength: 24 }],
     ...change,
   };

@@ -1,20 +1,16 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import {
-  ADDRESS_RETRY_US,
-  ANSWER_INTERVAL_US,
-  initialState,
-  nextDeadlineUs,
-  SECOND_ANNOUNCE_US,
-  step,
-} from "../../src/vrrp/instance.ts";
+import { FAREWELL_OFFSETS_US, handoverBoundUs, releaseWaitUs } from "../../src/vrrp/handover.ts";
+import { ADDRESS_RETRY_US, ANSWER_INTERVAL_US, nextDeadlineUs, step } from "../../src/vrrp/instance.ts";
 import type {
   InstanceAction,
   InstanceEvent,
   InstanceParameters,
   InstanceState,
   Phase,
+  ResignPurpose,
 } from "../../src/vrrp/instance-model.ts";
+import { initialState, SECOND_ANNOUNCE_US } from "../../src/vrrp/transitions.ts";
 
 const SECOND = 1_000_000;
 const OWN = "192.0.2.2";
@@ -26,9 +22,9 @@ const owner: InstanceParameters = { ...normal, priority: 255 };
 const polite: InstanceParameters = { ...normal, preempt: { mode: "never" } };
 const delayed: InstanceParameters = { ...normal, preempt: { mode: "delay", delayUs: 3 * SECOND } };
 
-const start: InstanceEvent = { type: "start", nowUs: 0, fault: null, source: OWN };
-const down = (nowUs: number): InstanceEvent => ({ type: "interface", nowUs, fault: "interface is down", source: OWN });
-const up = (nowUs: number): InstanceEvent => ({ type: "interface", nowUs, fault: null, source: OWN });
+const start: InstanceEvent = { type: "start", nowUs: 0, resumes: false, fault: null, source: OWN };
+const down = (nowUs: number): InstanceEvent => ({ type: "condition", nowUs, fault: "interface is down", source: OWN });
+const up = (nowUs: number): InstanceEvent => ({ type: "condition", nowUs, fault: null, source: OWN });
 const tick = (nowUs: number): InstanceEvent => ({ type: "tick", nowUs });
 
 function advert(nowUs: number, priority: number, source = HIGHER, intervalUs = SECOND): InstanceEvent {
@@ -47,10 +43,18 @@ function run(config: InstanceParameters, ...events: readonly InstanceEvent[]) {
   return { state, last, all };
 }
 
+const resign = (nowUs: number, purpose: ResignPurpose = "rest"): InstanceEvent => ({ type: "resign", nowUs, purpose });
+const join: InstanceEvent = { type: "join", nowUs: 1, reason: "another member is master" };
+/** Ticks after which priority 0 is said again, because nobody answers. */
+const unanswered = (fromUs: number, times: number): InstanceEvent[] =>
+  Array.from({ length: times }, (_, index) => tick(fromUs + (index + 1) * releaseWaitUs(SECOND)));
+const farewellOf = (fromUs: number): InstanceEvent[] => FAREWELL_OFFSETS_US.slice(1).map((us) => tick(fromUs + us));
+
 const kinds = (actions: readonly InstanceAction[]) =>
   actions.map((a) => (a.type === "sendAdvert" ? `advert ${a.priority}` : a.type));
 const DOWN_US = 3 * SECOND + 609_375;
 const asMaster = [start, tick(DOWN_US)];
+const HANDED_OVER = ["releaseAddresses", "announceFor", "transition", "handoverEnded"];
 const TAKEOVER = (priority: number) => [`advert ${priority}`, "holdAddresses", "announce", "transition"];
 
 describe("vrrp instance: every cell of the state × event table", () => {
@@ -87,7 +91,7 @@ describe("vrrp instance: every cell of the state × event table", () => {
     {
       name: "initialize, start on a dead interface",
       given: [],
-      when: { type: "start", nowUs: 0, fault: "interface is down", source: null },
+      when: { type: "start", nowUs: 0, resumes: false, fault: "interface is down", source: null },
       phase: "fault",
       actions: ["transition"],
     },
@@ -294,10 +298,49 @@ describe("vrrp instance: every cell of the state × event table", () => {
     {
       name: "master, advert timer missed by more than an interval: no burst",
       given: asMaster,
-      when: tick(DOWN_US + 3 * SECOND),
+      when: tick(DOWN_US + 2.5 * SECOND),
       phase: "master",
       actions: ["advert 100"],
-      check: (state) => assert.equal(state.advertDeadlineUs, DOWN_US + 4 * SECOND),
+      check: (state) => assert.equal(state.advertDeadlineUs, DOWN_US + 3.5 * SECOND),
+    },
+    {
+      name: "master, advert timer missed for a down interval: neighbours may have another in their tables",
+      given: asMaster,
+      when: tick(DOWN_US + 3 * SECOND),
+      phase: "master",
+      actions: ["advert 100", "announce", "warn"],
+      check: (state) => assert.equal(state.announceDeadlineUs, DOWN_US + 8 * SECOND),
+    },
+    {
+      name: "master, advert timer missed for a down interval, no preemption: listens first",
+      config: polite,
+      given: asMaster,
+      when: tick(DOWN_US + 3 * SECOND),
+      phase: "backup",
+      actions: ["releaseAddresses", "transition"],
+      check: (state) => assert.equal(state.downDeadlineUs, DOWN_US + 4 * SECOND + 609_375),
+    },
+    {
+      name: "backup, down timer missed by an interval: listens once more",
+      given: [start],
+      when: tick(DOWN_US + SECOND),
+      phase: "backup",
+      actions: ["warn"],
+      check: (state) => assert.equal(state.downDeadlineUs, DOWN_US + 2 * SECOND + 609_375),
+    },
+    {
+      name: "backup, down timer missed again: takes over, or nobody would",
+      given: [start, tick(DOWN_US + SECOND)],
+      when: tick(DOWN_US + 9 * SECOND),
+      phase: "master",
+      actions: TAKEOVER(100),
+    },
+    {
+      name: "backup, down timer missed again after an advert between: listens once more",
+      given: [start, tick(DOWN_US + SECOND), advert(DOWN_US + SECOND + 1, 200)],
+      when: tick(2 * DOWN_US + 3 * SECOND),
+      phase: "backup",
+      actions: ["warn"],
     },
     {
       name: "master, second burst of announcements",
@@ -492,7 +535,7 @@ describe("vrrp instance: every cell of the state × event table", () => {
     {
       name: "fault, another fault",
       given: [start, down(1)],
-      when: { type: "interface", nowUs: 2, fault: "interface is missing", source: null },
+      when: { type: "condition", nowUs: 2, fault: "interface is missing", source: null },
       phase: "fault",
       actions: [],
       check: (state) => assert.equal(state.reason, "interface is missing"),
@@ -534,6 +577,194 @@ describe("vrrp instance: every cell of the state × event table", () => {
       phase: "fault",
       actions: [],
     },
+    {
+      name: "initialize, start, resuming: master at once",
+      given: [],
+      when: { ...start, resumes: true },
+      phase: "master",
+      actions: TAKEOVER(100),
+    },
+    // Resignation
+    { name: "initialize, resign", given: [], when: resign(1), phase: "initialize", actions: [] },
+    { name: "backup, resign to rest: not its turn", given: [start], when: resign(1), phase: "backup", actions: [] },
+    {
+      name: "backup, resign to stop",
+      given: [start],
+      when: resign(1, "stop"),
+      phase: "initialize",
+      actions: ["transition"],
+    },
+    { name: "fault, resign", given: [start, down(1)], when: resign(2), phase: "fault", actions: [] },
+    {
+      name: "master, resign: says so once, and serves on",
+      given: asMaster,
+      when: resign(T),
+      phase: "master",
+      actions: ["shadowAddresses", "advert 0"],
+      check: (state) => {
+        assert.equal(state.advertDeadlineUs, null);
+        assert.equal(state.handover?.deadlineUs, T + releaseWaitUs(SECOND));
+      },
+    },
+    {
+      name: "master, resign again",
+      given: [...masterForAWhile, resign(T)],
+      when: resign(T + 1),
+      phase: "master",
+      actions: [],
+    },
+    {
+      name: "master, resigning to rest, now to stop: its successor ends it",
+      given: [...masterForAWhile, resign(T), resign(T + 1, "stop")],
+      when: advert(T + 2, 50, LOWER),
+      phase: "initialize",
+      actions: HANDED_OVER,
+    },
+    {
+      name: "master, resigning, advert of any priority: lets go in this very turn",
+      given: [...masterForAWhile, resign(T)],
+      when: advert(T + 600_000, 50, LOWER),
+      phase: "backup",
+      actions: HANDED_OVER,
+      check: (state) => {
+        assert.equal(state.isResting, true);
+        assert.equal(state.downDeadlineUs, T + 600_000 + DOWN_US);
+        assert.equal(state.farewell?.deadlineUs, T + 620_000);
+      },
+    },
+    {
+      name: "master, resigning, priority 0 of another: two who leave",
+      given: [...masterForAWhile, resign(T)],
+      when: advert(T + 1, 0),
+      phase: "master",
+      actions: [],
+    },
+    {
+      name: "master, resigning, nobody heard in time: says it again",
+      given: [...masterForAWhile, resign(T)],
+      when: tick(T + releaseWaitUs(SECOND)),
+      phase: "master",
+      actions: ["advert 0"],
+    },
+    {
+      name: "master, resigning to rest, nobody heard at all, last timer: serves on",
+      given: [...masterForAWhile, resign(T), ...unanswered(T, 2)],
+      when: tick(T + handoverBoundUs(SECOND)),
+      phase: "master",
+      actions: ["advert 100", "unshadowAddresses", "handoverEnded"],
+      check: (state) => {
+        assert.equal(state.handover, null);
+        assert.equal(state.advertDeadlineUs, T + handoverBoundUs(SECOND) + SECOND);
+      },
+    },
+    {
+      name: "master, resigning to stop, nobody heard at all, last timer: goes alone",
+      given: [...masterForAWhile, resign(T, "stop"), ...unanswered(T, 2)],
+      when: tick(T + handoverBoundUs(SECOND)),
+      phase: "initialize",
+      actions: ["releaseAddresses", "unshadowAddresses", "handoverEnded", "transition"],
+    },
+    {
+      name: "master, resigning with its group, nobody heard at all, last timer: follows",
+      given: [...masterForAWhile, resign(T, "follow"), ...unanswered(T, 2)],
+      when: tick(T + handoverBoundUs(SECOND)),
+      phase: "backup",
+      actions: ["releaseAddresses", "unshadowAddresses", "handoverEnded", "transition"],
+      check: (state) => assert.equal(state.isResting, false),
+    },
+    {
+      name: "master, resigning, interface down: lets go at once",
+      given: [...masterForAWhile, resign(T)],
+      when: down(T + 1),
+      phase: "fault",
+      actions: ["advert 0", "releaseAddresses", "unshadowAddresses", "handoverEnded", "transition"],
+    },
+    {
+      name: "master, resigning, shutdown: lets go at once",
+      given: [...masterForAWhile, resign(T)],
+      when: { type: "shutdown", nowUs: T + 1 },
+      phase: "initialize",
+      actions: ["advert 0", "releaseAddresses", "unshadowAddresses", "handoverEnded", "transition"],
+    },
+    {
+      name: "master, resigning, reconfigured addresses: no advert",
+      given: [...masterForAWhile, resign(T)],
+      when: { type: "reconfigured", nowUs: T + 1, addressesChanged: true },
+      phase: "master",
+      actions: ["holdAddresses", "shadowAddresses"],
+    },
+    {
+      name: "backup, farewell timer: announces for the successor",
+      given: [...masterForAWhile, resign(T), advert(T + 1, 50, LOWER)],
+      when: tick(T + 1 + 20_000),
+      phase: "backup",
+      actions: ["announceFor"],
+    },
+    {
+      name: "backup, last farewell timer: the copies go",
+      given: [...masterForAWhile, resign(T), advert(T + 1, 50, LOWER), tick(T + 20_001), tick(T + 200_001)],
+      when: tick(T + 1 + 1_000_000),
+      phase: "backup",
+      actions: ["announceFor", "unshadowAddresses"],
+      check: (state) => assert.equal(state.farewell, null),
+    },
+    {
+      name: "backup, resting, lower router: left alone",
+      given: [...masterForAWhile, resign(T), advert(T + 1, 50, LOWER)],
+      when: advert(T + SECOND, 50, LOWER),
+      phase: "backup",
+      actions: [],
+      check: (state) => assert.equal(state.downDeadlineUs, T + SECOND + DOWN_US),
+    },
+    {
+      name: "backup, resting, the master falls silent, down timer: it is needed",
+      given: [...masterForAWhile, resign(T), advert(T + 1, 50, LOWER), ...farewellOf(T + 1)],
+      when: tick(T + 1 + DOWN_US),
+      phase: "master",
+      actions: TAKEOVER(100),
+      check: (state) => assert.equal(state.isResting, false),
+    },
+    {
+      name: "backup, within the farewell, the successor leaves, down timer: takes the copies away",
+      given: [
+        ...masterForAWhile,
+        resign(T),
+        advert(T + 1, 50, LOWER),
+        advert(T + 2, 0, LOWER),
+        tick(T + 20_001),
+        tick(T + 200_001),
+      ],
+      when: tick(T + 2 + 609_375),
+      phase: "master",
+      actions: ["advert 100", "holdAddresses", "announce", "unshadowAddresses", "transition"],
+    },
+    {
+      name: "initialize, handed over, last farewell timer: nothing is left",
+      given: [...masterForAWhile, resign(T, "stop"), advert(T + 1, 50, LOWER), tick(T + 20_001), tick(T + 200_001)],
+      when: tick(T + 1 + 1_000_000),
+      phase: "initialize",
+      actions: ["announceFor", "unshadowAddresses"],
+      check: (state) => assert.equal(nextDeadlineUs(state), undefined),
+    },
+    {
+      name: "initialize, handed over, shutdown within the farewell",
+      given: [...masterForAWhile, resign(T, "stop"), advert(T + 1, 50, LOWER)],
+      when: { type: "shutdown", nowUs: T + 2 },
+      phase: "initialize",
+      actions: ["unshadowAddresses"],
+      check: (state) => assert.equal(nextDeadlineUs(state), undefined),
+    },
+    // Groups
+    { name: "initialize, join", given: [], when: join, phase: "initialize", actions: [] },
+    {
+      name: "backup, join: master with the others",
+      given: [start],
+      when: join,
+      phase: "master",
+      actions: TAKEOVER(100),
+    },
+    { name: "master, join", given: asMaster, when: join, phase: "master", actions: [] },
+    { name: "fault, join", given: [start, down(1)], when: join, phase: "fault", actions: [] },
   ];
 
   for (const cell of CELLS) {
@@ -545,7 +776,7 @@ describe("vrrp instance: every cell of the state × event table", () => {
     });
   }
 
-  it("names every cell: 4 phases × 8 events", () => {
+  it("names every cell: 4 phases × 10 events", () => {
     const phases: readonly Phase[] = ["initialize", "backup", "master", "fault"];
     const words = {
       start: /start/,
@@ -556,6 +787,8 @@ describe("vrrp instance: every cell of the state × event table", () => {
       reconfigured: /reconfigured/,
       addressesRefused: /addresses refused/,
       addressLost: /address lost/,
+      resign: /resign/,
+      join: /join/,
     };
     const missing = phases.flatMap((phase) =>
       Object.entries(words)
@@ -610,6 +843,8 @@ describe("vrrp instance: properties", () => {
       "addressesRefused",
       "addressLost",
       "start",
+      "resign",
+      "join",
     ),
     afterUs: fc.nat(2 * SECOND),
     priority: fc.nat(255),
@@ -631,12 +866,17 @@ describe("vrrp instance: properties", () => {
       fc.property(anyConfig, fc.array(anyEvent, { maxLength: 60 }), (config, events) => {
         let nowUs = 0;
         let held = false;
+        let isShadowed = false;
         let state = initialState(config, 0);
         const feed = (event: InstanceEvent) => {
           const result = step(config, state, event);
           for (const action of result.actions) {
             if (action.type === "holdAddresses") held = true;
             if (action.type === "releaseAddresses") held = false;
+            if (action.type === "shadowAddresses") isShadowed = true;
+            if (action.type === "unshadowAddresses") isShadowed = false;
+            const isSilent = state.handover !== null && result.state.handover !== null;
+            if (action.type === "sendAdvert" && isSilent) assert.equal(action.priority, 0, "no advert while resigning");
             if (action.type === "transition") {
               assert.equal(action.from, state.phase);
               assert.equal(action.to, result.state.phase);
@@ -647,7 +887,9 @@ describe("vrrp instance: properties", () => {
           state = result.state;
           assert.equal(held, state.phase === "master");
           assert.equal(state.downDeadlineUs !== null, state.phase === "backup");
-          assert.equal(state.advertDeadlineUs !== null, state.phase === "master");
+          assert.equal(state.advertDeadlineUs !== null, state.phase === "master" && state.handover === null);
+          assert.ok(state.handover === null || state.phase === "master");
+          assert.equal(isShadowed, state.handover !== null || state.farewell !== null);
         };
         feed({ ...start, nowUs });
         for (const { kind, afterUs, priority, last, cs } of events) {
@@ -656,6 +898,9 @@ describe("vrrp instance: properties", () => {
           else if (kind === "down") feed(down(nowUs));
           else if (kind === "up") feed(up(nowUs));
           else if (kind === "start") feed({ ...start, nowUs });
+          else if (kind === "join") feed({ ...join, nowUs });
+          else if (kind === "resign")
+            feed(resign(nowUs, (["stop", "rest", "follow"] as const)[priority % 3] ?? "rest"));
           else if (kind === "reconfigured") feed({ type: "reconfigured", nowUs, addressesChanged: priority > 127 });
           else feed({ type: kind as "tick" | "shutdown" | "addressesRefused" | "addressLost", nowUs });
           if (kind === "tick") {

@@ -1,0 +1,127 @@
+import { PRIORITY_RELEASE } from "./advert.ts";
+import type {
+  InstanceAction,
+  InstanceEvent,
+  InstanceParameters,
+  InstanceState,
+  Phase,
+  StepResult,
+} from "./instance-model.ts";
+import { masterDownUs } from "./timing.ts";
+
+/** Gratuitous ARPs are repeated this long after the first burst: frames get lost and switches learn late. */
+export const SECOND_ANNOUNCE_US = 5_000_000;
+
+export type AdvertEvent = Extract<InstanceEvent, { readonly type: "advert" }>;
+
+export function initialState(config: InstanceParameters, nowUs: number): InstanceState {
+  return {
+    phase: "initialize",
+    sinceUs: nowUs,
+    reason: "not started",
+    source: null,
+    masterAdvertUs: config.advertIntervalUs,
+    downDeadlineUs: null,
+    advertDeadlineUs: null,
+    lastAdvertUs: null,
+    announceDeadlineUs: null,
+    retryDeadlineUs: null,
+    preemptDeadlineUs: null,
+    lastDefenceUs: null,
+    lastRestoreUs: null,
+    handover: null,
+    farewell: null,
+    isResting: false,
+    isSecondLook: false,
+    heard: null,
+  };
+}
+
+export function unchanged(state: InstanceState): StepResult {
+  return { state, actions: [] };
+}
+
+/** Enters a phase with every timer off; the caller starts those of the new phase. Only a new mastership ends a rest. */
+export function enter(
+  config: InstanceParameters,
+  state: InstanceState,
+  phase: Phase,
+  nowUs: number,
+  reason: string,
+): InstanceState {
+  const { source, heard } = state;
+  const isResting = state.isResting && phase !== "master";
+  return { ...initialState(config, nowUs), phase, reason, source, heard, isResting };
+}
+
+export function transition(from: Phase, to: Phase, reason: string): InstanceAction {
+  return { type: "transition", from, to, reason };
+}
+
+export function takeOver(config: InstanceParameters, state: InstanceState, nowUs: number, reason: string): StepResult {
+  return {
+    state: {
+      ...enter(config, state, "master", nowUs, reason),
+      advertDeadlineUs: nowUs + config.advertIntervalUs,
+      lastAdvertUs: nowUs,
+      announceDeadlineUs: nowUs + SECOND_ANNOUNCE_US,
+      // The old master may say a last word; the bursts of the takeover answer that.
+      lastDefenceUs: nowUs,
+    },
+    actions: [
+      { type: "sendAdvert", priority: config.priority },
+      { type: "holdAddresses" },
+      { type: "announce" },
+      ...(state.farewell === null ? [] : [{ type: "unshadowAddresses" } as const]),
+      transition(state.phase, "master", reason),
+    ],
+  };
+}
+
+/** Listens for one full down interval; nobody is known to be master yet. */
+export function listen(config: InstanceParameters, state: InstanceState, nowUs: number, reason: string): StepResult {
+  return {
+    state: {
+      ...enter(config, state, "backup", nowUs, reason),
+      downDeadlineUs: nowUs + masterDownUs(config.priority, config.advertIntervalUs),
+    },
+    actions: [transition(state.phase, "backup", reason)],
+  };
+}
+
+/** What a master does on its way out: tell the backups, then let go. */
+export function leave(state: InstanceState): readonly InstanceAction[] {
+  return state.phase === "master"
+    ? [{ type: "sendAdvert", priority: PRIORITY_RELEASE }, { type: "releaseAddresses" }]
+    : [];
+}
+
+export function isDue(deadlineUs: number | null, nowUs: number): deadlineUs is number {
+  return deadlineUs !== null && deadlineUs <= nowUs;
+}
+
+/** How long no advert was sent, in master. */
+export function silenceUs(state: InstanceState, nowUs: number): number {
+  return nowUs - (state.lastAdvertUs ?? nowUs);
+}
+
+export function heardFrom(advert: AdvertEvent): InstanceState["heard"] {
+  return { address: advert.source, priority: advert.priority, atUs: advert.nowUs };
+}
+
+export function listenTo(
+  config: InstanceParameters,
+  state: InstanceState,
+  advert: AdvertEvent,
+  reason: string,
+): StepResult {
+  return {
+    state: {
+      ...enter(config, state, "backup", advert.nowUs, reason),
+      heard: heardFrom(advert),
+      masterAdvertUs: advert.intervalUs,
+      downDeadlineUs: advert.nowUs + masterDownUs(config.priority, advert.intervalUs),
+    },
+    actions: [{ type: "releaseAddresses" }, transition("master", "backup", reason)],
+  };
+}
