@@ -323,13 +323,15 @@ static napi_value js_recvmsg(napi_env env, napi_callback_info info) {
         .msg_controllen = control.length,
     };
     ssize_t received;
-    RETRY(received, recvmsg(fd, &message, flags | MSG_CMSG_CLOEXEC));
+    /* Packet sockets refuse the flag; descriptors can only come in control data. */
+    int own_flags = control.data == NULL ? 0 : MSG_CMSG_CLOEXEC;
+    RETRY(received, recvmsg(fd, &message, flags | own_flags));
     if (received < 0) return outcome(env, received);
     int32_t *facts = facts_data;
     facts[0] = address.data == NULL ? 0 : (int32_t)message.msg_namelen;
     facts[1] = (int32_t)message.msg_controllen;
     /* The kernel hands our own flag back. */
-    facts[2] = message.msg_flags & ~MSG_CMSG_CLOEXEC;
+    facts[2] = message.msg_flags & ~own_flags;
     return number(env, received);
 }
 

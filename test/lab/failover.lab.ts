@@ -2,10 +2,10 @@
 // The master is cut off: how long the client waits, who is master afterwards, and what the return of the cable does.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { type Director, type PairOptions, startDirector, vrrpYaml } from "./support/director.ts";
 import type { CutKind } from "./support/hosts.ts";
-import { type GapProbe, startProbe } from "./support/probe.ts";
+import { lastWords } from "./support/pair.ts";
 import { type Topology, withTopology } from "./support/topology.ts";
+import { held, startVrrpPair, watch } from "./support/vrrp-pair.ts";
 import { waitFor } from "./support/wait.ts";
 import { adverts, startCapture } from "./support/witness.ts";
 
@@ -33,28 +33,6 @@ function skewMs(advertiseMs: number): number {
   return ((256 - PRIORITIES[1]) * advertiseMs) / 256;
 }
 
-/** The VIP, and an address that has no part in the failover, as the client sees them from before the fault. */
-async function watch(topology: Topology): Promise<GapProbe> {
-  const control = topology.plan.directors[1] ?? "";
-  const probe = await startProbe(topology.client, topology.dir, { address: topology.plan.vip, control });
-  await probe.answers(200);
-  return probe;
-}
-
-async function held(topology: Topology, by: readonly string[], directors: readonly Director[]): Promise<void> {
-  await waitFor(
-    `the VIP is held by ${by.join(" and ") || "nobody"}`,
-    () => topology.holders(),
-    (seen) => seen.join() === by.join() || directors.some((director) => director.program.hasEnded),
-    { withinMs: 20_000, everyMs: 50, show: (seen) => [seen.join(), ...lastWords(directors)].join("\n") },
-  );
-  assert.deepEqual(topology.holders(), by, lastWords(directors).join("\n"));
-}
-
-function lastWords(directors: readonly Director[]): string[] {
-  return directors.flatMap((director) => [`-- ${director.host.name}`, ...director.lines.slice(-12)]);
-}
-
 /** The directors that sent the captured adverts, one entry an advert, by name. */
 function senders(topology: Topology, lines: readonly string[]): string[] {
   return adverts(lines).map((advert) => `lb${topology.plan.directors.indexOf(advert.source) + 1}`);
@@ -78,23 +56,15 @@ function assertSuccession(sent: readonly string[], preempt: boolean): void {
   assert.ok(lesser <= 1, `lb2 went on for ${lesser} adverts after lb1 was back: ${sent}`);
 }
 
-/** lb1 first, so that it is the master also where nobody preempts. */
-async function startPair(topology: Topology, options: PairOptions): Promise<Director[]> {
-  const directors: Director[] = [];
-  for (const number of [1, 2] as const) {
-    const yaml = vrrpYaml(topology, number, { ...options, priorities: PRIORITIES });
-    directors.push(startDirector(topology, topology.lb(number), yaml));
-    await held(topology, ["lb1"], directors);
-  }
-  await directors[1]?.program.line(/initialize -> backup/);
-  return directors;
-}
-
 describe("failover, seen by the client", () => {
   for (const { advertise, advertiseMs, kind, preempt } of CASES) {
     it(`adverts every ${advertise}, ${kind} cut, preempt ${preempt}`, async () => {
       await withTopology({ directors: 2 }, async (topology) => {
-        const directors = await startPair(topology, { advertise, preempt: String(preempt) });
+        const directors = await startVrrpPair(topology, {
+          advertise,
+          preempt: String(preempt),
+          priorities: PRIORITIES,
+        });
         const capture = await startCapture(topology.client, join(topology.dir, "adverts.pcap"), "eth0", "ip proto 112");
         await waitFor(
           "the client hears lb1's adverts",
@@ -120,7 +90,7 @@ describe("failover, seen by the client", () => {
         // Long enough for a flap to show: several intervals of answers, one each millisecond.
         await returning.answers(5 * advertiseMs);
         const back = await returning.stop();
-        assert.deepEqual(topology.holders(), [preempt ? "lb1" : "lb2"], lastWords(directors).join("\n"));
+        assert.deepEqual(topology.holders(), [preempt ? "lb1" : "lb2"], lastWords(directors));
         const backMs = advertiseMs + ALLOWANCE_MS + back.stallMs;
         assert.ok(back.gapMs <= backMs, `the return cost ${back.gapMs} ms, more than one interval`);
         assertSuccession(senders(topology, await capture.stop()), preempt);
@@ -128,20 +98,4 @@ describe("failover, seen by the client", () => {
       });
     });
   }
-
-  it("a master that is stopped hands over within the skew, and leaves nothing behind", async () => {
-    const advertiseMs = 1000;
-    await withTopology({ directors: 2 }, async (topology) => {
-      const directors = await startPair(topology, { advertise: "1s" });
-      const probe = await watch(topology);
-      await directors[0]?.stop();
-      await probe.answers(advertiseMs);
-      const { gapMs, stallMs } = await probe.stop();
-      assert.equal(directors[0]?.program.exitCode, 0, lastWords(directors).join("\n"));
-      assert.deepEqual(topology.holders(), ["lb2"]);
-      const allowedMs = skewMs(advertiseMs) + ALLOWANCE_MS + stallMs;
-      assert.ok(gapMs <= allowedMs, `gap ${gapMs} ms, allowed ${allowedMs} ms`);
-      console.log(`        gap ${gapMs.toFixed(1)} ms of at most ${allowedMs.toFixed(1)}`);
-    });
-  });
 });

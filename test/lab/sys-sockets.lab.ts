@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { IpText } from "../../src/base/ip.ts";
+import { openAdvertTap } from "../../src/sys/advert-tap.ts";
 import { openFrameSocket } from "../../src/sys/frame-socket.ts";
 import { RawVrrpSocket } from "../../src/sys/vrrp-socket.ts";
 import { encodeGratuitousArp } from "../../src/vrrp/garp.ts";
@@ -88,6 +89,34 @@ describe("raw sockets between two hosts", () => {
     );
     assert.doesNotMatch(body, /bad/);
   });
+
+  for (const udpPort of [null, 10_112]) {
+    it(`know the MAC address that ${udpPort === null ? "an advert" : "a datagram"} came from, and hear nothing else`, async () => {
+      const opened = inNamespace(right.name, () =>
+        openAdvertTap({ interfaceName: "lan", interfaceIndex: indexOf(right), udpPort }),
+      );
+      assert.ok(opened.ok, opened.ok ? "" : opened.error.message);
+      const tap = opened.value;
+      open.push(tap);
+      assert.equal(tap.sourceMac("198.51.100.10"), null);
+      assert.equal(openVrrp(left, []).send(ADVERT, "198.51.100.10"), 0);
+      assert.equal(tap.sourceMac("198.51.100.10"), udpPort === null ? macOf(left) : null);
+      const datagram = (port: number, ip: string) =>
+        Buffer.from(
+          `ffffffffffff${macOf(left).replaceAll(":", "")}080045c0001c00000000ff110000${ip}c633640b${"3039"}${port.toString(16)}00080000`,
+          "hex",
+        );
+      const send = openFrames(left);
+      for (const [port, ip] of [
+        [10_112, "c6336464"],
+        [10_113, "c6336465"],
+      ] as const) {
+        assert.equal(send(datagram(port, ip)), 0);
+      }
+      assert.equal(tap.sourceMac("198.51.100.100"), udpPort === null ? null : macOf(left));
+      assert.equal(tap.sourceMac("198.51.100.101"), null);
+    });
+  }
 
   it("hear each other with source, destination and TTL, and not themselves", async () => {
     const heardLeft: Heard[] = [];

@@ -106,9 +106,15 @@ export class Host {
     return links.flatMap((link) => (link.addr_info ?? []).map(({ local, prefixlen }) => `${local}/${prefixlen}`));
   }
 
-  /** Whether an address stands on one of this host's interfaces, with whatever prefix. */
-  holds(address: string, device?: string): boolean {
-    return this.addresses(device).some((cidr) => cidr.startsWith(`${address}/`));
+  /** Whether an address stands on one of this host's interfaces to others, with whatever prefix: not on the loopback. */
+  holds(address: string): boolean {
+    const links = JSON.parse(this.exec(["ip", "-j", "address", "show"])) as {
+      readonly ifname: string;
+      readonly addr_info?: readonly { readonly local: string }[];
+    }[];
+    return links.some(
+      ({ ifname, addr_info: infos = [] }) => ifname !== "lo" && infos.some(({ local }) => local === address),
+    );
   }
 
   /** Ends every program in this host, also those that left their process group, and the host itself. */
