@@ -1,7 +1,8 @@
 import { formatDurationUs, MICROSECONDS_PER_MILLISECOND } from "../base/duration.ts";
 import type { ProcessStatus } from "../control/status.ts";
 import { ChildHandle, type ChildHandleOptions } from "../ipc/child-handle.ts";
-import type { ReplyOutcome, StateEntry } from "../ipc/messages.ts";
+import { FactFeed } from "../ipc/fact-feed.ts";
+import type { FactEntry, ReplyOutcome, StateEntry } from "../ipc/messages.ts";
 import type { LogEntry, Logger } from "../ports/logger.ts";
 
 /** First pause before a restart; doubles with each unexpected end up to the cap. */
@@ -24,12 +25,13 @@ export interface ChildKeeperEvents<State> {
 }
 
 /** Keeps one child running: starts it, configures it, restarts it with a growing pause, stops it. */
-export class ChildKeeper<Config, State> {
+export class ChildKeeper<Config, State, Fact = never> {
   readonly #options: ChildKeeperOptions;
   readonly #events: ChildKeeperEvents<State>;
   readonly #logger: Logger;
   #config: Config;
-  #handle: ChildHandle<Config, State> | null = null;
+  #handle: ChildHandle<Config, State, Fact> | null = null;
+  readonly #facts = new FactFeed<Fact>();
   /** Whether the present child takes messages: what is sent from then on arrives after its first configuration. */
   #isReady = false;
   /** Who waits for the outcome of the next start; bounded by who asks for a reload, one at a time. */
@@ -57,7 +59,7 @@ export class ChildKeeper<Config, State> {
     this.#state = this.#restarts === 0 ? "starting" : "restarting";
     this.#startedAtMs = performance.now();
     this.#isReady = false;
-    const handle: ChildHandle<Config, State> = new ChildHandle<Config, State>(this.#options, {
+    const handle: ChildHandle<Config, State, Fact> = new ChildHandle<Config, State, Fact>(this.#options, {
       onReady: () => void this.#configureAfterStart(handle),
       onState: (entries) => this.#events.onState(entries),
       onLog: (entries, dropped) => this.#relay(entries, dropped),
@@ -74,6 +76,11 @@ export class ChildKeeper<Config, State> {
     const outcome = await this.#handle.configure(config);
     if (outcome.ok || outcome.code !== "CHILD_FAILED") return outcome;
     return { ...outcome, message: `${outcome.message}; it starts again with the new configuration` };
+  }
+
+  /** Tells the child what became known; the latest of each key is told again to a child that starts anew. */
+  tell(entries: readonly FactEntry<Fact>[]): void {
+    this.#facts.tell(entries);
   }
 
   /** @param timeoutMs for commands that may take longer than applying a configuration */
@@ -117,8 +124,9 @@ export class ChildKeeper<Config, State> {
     return this.#hasEndedWell;
   }
 
-  async #configureAfterStart(handle: ChildHandle<Config, State>): Promise<void> {
+  async #configureAfterStart(handle: ChildHandle<Config, State, Fact>): Promise<void> {
     this.#isReady = true;
+    this.#facts.attach((entries, done) => handle.tell(entries, done));
     const outcome = await handle.configure(this.#config);
     if (this.#handle !== handle) return;
     if (outcome.ok) this.#state = "running";
@@ -128,7 +136,7 @@ export class ChildKeeper<Config, State> {
   }
 
   /** What a restarted child lacked may be there next time: it goes, and its end brings the next one. */
-  #replace(handle: ChildHandle<Config, State>): void {
+  #replace(handle: ChildHandle<Config, State, Fact>): void {
     handle.stop();
     setTimeout(() => {
       if (this.#handle === handle) handle.kill("SIGKILL");
@@ -168,6 +176,7 @@ export class ChildKeeper<Config, State> {
 
   #ended(code: number | null, signal: string | null): void {
     this.#handle = null;
+    this.#facts.detach();
     this.#state = "stopped";
     this.#hasEndedWell = code === 0;
     if (this.#stopping !== null) {

@@ -1,18 +1,20 @@
-import type { DownMessage, UpMessage } from "./messages.ts";
+import type { DownMessage, FactEntry, UpMessage } from "./messages.ts";
 import { Outbox } from "./outbox.ts";
 
 /** What a child does with what comes down. */
-export interface ChildHandlers<Config> {
+export interface ChildHandlers<Config, Fact = never> {
   /** @throws what is wrong, as an error with a message; it becomes the reply */
   configure(config: Config): unknown;
   command(name: string, argument: unknown): unknown;
+  /** All that is known comes before the first configuration, changes at any time after it. */
+  facts?(entries: readonly FactEntry<Fact>[]): void;
   stop(): void;
   /** The supervisor is gone without saying so. */
   orphaned(): void;
 }
 
 /** The child's end of the built-in IPC channel. */
-export class ChildChannel<Config, State> {
+export class ChildChannel<Config, State, Fact = never> {
   readonly outbox: Outbox<State>;
 
   constructor() {
@@ -20,9 +22,10 @@ export class ChildChannel<Config, State> {
   }
 
   /** Starts listening; handlers may answer with a promise, the reply waits for it. */
-  listen(handlers: ChildHandlers<Config>): void {
-    process.on("message", (message: DownMessage<Config>) => {
+  listen(handlers: ChildHandlers<Config, Fact>): void {
+    process.on("message", (message: DownMessage<Config, Fact>) => {
       if (message.type === "stop") handlers.stop();
+      else if (message.type === "facts") handlers.facts?.(message.entries);
       else if (message.type === "configure") void this.#answer(message.id, () => handlers.configure(message.config));
       else void this.#answer(message.id, () => handlers.command(message.name, message.argument));
     });

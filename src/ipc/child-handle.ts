@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { DirectorError } from "../base/director-error.ts";
 import type { LogEntry } from "../ports/logger.ts";
-import type { DownMessage, ReplyOutcome, StateEntry, UpMessage } from "./messages.ts";
+import type { DownMessage, FactEntry, ReplyOutcome, StateEntry, UpMessage } from "./messages.ts";
 
 export interface ChildHandleOptions {
   /** Name in logs and errors. */
@@ -27,7 +27,7 @@ interface Pending {
 }
 
 /** The supervisor's end of one running child. Lives as long as that process. */
-export class ChildHandle<Config, State> {
+export class ChildHandle<Config, State, Fact = never> {
   readonly #options: ChildHandleOptions;
   readonly #process: ChildProcess;
   /** Bounded by what people ask for at once; each entry ends by its reply, its deadline or the child's exit. */
@@ -82,6 +82,11 @@ export class ChildHandle<Config, State> {
     return this.#ask((id) => ({ type: "command", id, name, argument }), timeoutMs);
   }
 
+  /** Tells facts; nothing answers. @param done called when the kernel has taken the message, or the child is gone */
+  tell(entries: readonly FactEntry<Fact>[], done: () => void): void {
+    this.#send({ type: "facts", entries }, done);
+  }
+
   stop(): void {
     this.#send({ type: "stop" });
   }
@@ -91,7 +96,7 @@ export class ChildHandle<Config, State> {
   }
 
   #ask(
-    message: (id: number) => DownMessage<Config>,
+    message: (id: number) => DownMessage<Config, Fact>,
     replyTimeoutMs = this.#options.replyTimeoutMs,
   ): Promise<ReplyOutcome> {
     const id = this.#nextId++;
@@ -117,7 +122,8 @@ export class ChildHandle<Config, State> {
     pending.settle(outcome);
   }
 
-  #send(message: DownMessage<Config>): void {
-    if (this.#process.connected) this.#process.send(message, () => undefined);
+  #send(message: DownMessage<Config, Fact>, done: () => void = () => undefined): void {
+    if (this.#process.connected) this.#process.send(message, () => done());
+    else done();
   }
 }

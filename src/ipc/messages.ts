@@ -4,11 +4,13 @@ import type { LogEntry } from "../ports/logger.ts";
  * Messages between the supervisor and its children over Node's built-in IPC channel (JSON).
  * State is "latest wins" per key, so a queue holds at most one entry per object.
  */
-export type DownMessage<Config> =
+export type DownMessage<Config, Fact = never> =
   /** A complete, validated configuration for this child; answered by a reply. */
   | { readonly type: "configure"; readonly id: number; readonly config: Config }
   /** Something a person asked for; answered by a reply. */
   | { readonly type: "command"; readonly id: number; readonly name: string; readonly argument: unknown }
+  /** What became known about the world outside this child: the latest of each key, all of them after its start. */
+  | { readonly type: "facts"; readonly entries: readonly FactEntry<Fact>[] }
   /** End in good order: release what you hold, then exit 0. */
   | { readonly type: "stop" };
 
@@ -22,6 +24,9 @@ export type UpMessage<State> =
   | { readonly type: "reply"; readonly id: number; readonly outcome: ReplyOutcome };
 
 export type StateEntry<State> = readonly [key: string, value: State | null];
+
+/** null = nothing is known about it any more. */
+export type FactEntry<Fact> = readonly [key: string, value: Fact | null];
 
 export type ReplyOutcome =
   | { readonly ok: true; readonly value: unknown }

@@ -12,7 +12,7 @@ const fixtures = fileURLToPath(new URL("../../../test/fixtures/children", import
 function keeperOf(program: string, stopDeadlineMs = 5_000, replyTimeoutMs = 5_000) {
   const events = new EventEmitter();
   const log: LogEntry[] = [];
-  const keeper = new ChildKeeper<unknown, unknown>(
+  const keeper = new ChildKeeper<unknown, unknown, number>(
     { name: "checker", program: join(fixtures, program), args: [], replyTimeoutMs, stopDeadlineMs },
     { first: true },
     {
@@ -61,6 +61,34 @@ describe("child keeper", () => {
           level === "error" && message === "the checker process ended by signal SIGKILL; restart 1 in 100ms",
       ),
     );
+    await keeper.stop();
+  });
+
+  it("tells facts, and all of them again to a restarted child before its configuration", async () => {
+    const { keeper, events } = keeperOf("obedient.mjs");
+    const told = new Map<string, unknown>();
+    events.on("state", (entries: readonly [string, unknown][]) => {
+      for (const [key, value] of entries) told.set(key, value);
+    });
+    keeper.tell([["early", 1]]);
+    keeper.start();
+    await once(events, "configured");
+    assert.deepEqual(told.get("facts then"), [["early", 1]]);
+    const heard = once(events, "state");
+    keeper.tell([
+      ["early", null],
+      ["late", 2],
+    ]);
+    await heard;
+    assert.deepEqual(told.get("facts"), [
+      ["early", 1],
+      ["early", null],
+      ["late", 2],
+    ]);
+    const back = once(events, "configured");
+    await keeper.command("die", null);
+    await back;
+    assert.deepEqual(told.get("facts then"), [["late", 2]]);
     await keeper.stop();
   });
 
