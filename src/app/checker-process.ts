@@ -9,15 +9,18 @@ import type { Logger } from "../ports/logger.ts";
 import { readJsonFile, writeFileAtomically } from "../sys/atomic-file.ts";
 import { systemClock, TimeoutAlarms } from "../sys/clock.ts";
 import { NETLINK_GENERIC } from "../sys/constants.ts";
+import { LinkMonitor } from "../sys/link-monitor.ts";
 import { KernelNetlinkSocket } from "../sys/netlink-socket.ts";
 import { SystemProcessRunner } from "../sys/process-runner.ts";
 import { openTcpConnector } from "../sys/tcp-connector.ts";
 import { Checker } from "./checker.ts";
 import { ignoreTerminalSignals } from "./child-signals.ts";
+import { IpvsKernel } from "./ipvs-kernel.ts";
 import { IpvsOwnership, type OwnershipStore } from "./ipvs-ownership.ts";
 import { IpvsTableKeeper } from "./ipvs-table.ts";
-import type { CheckerProcessConfig, CheckerState } from "./messages.ts";
-import { applySysctls } from "./sysctl-needs.ts";
+import type { CheckerFact, CheckerProcessConfig, CheckerReply, CheckerState } from "./messages.ts";
+import { SyncKeeper } from "./sync-keeper.ts";
+import { applySyncSysctls, applySysctls } from "./sysctl-needs.ts";
 
 /** Which services in the kernel are ours, for the next start. */
 const OWNERSHIP_FILE = "ipvs-services.json";
@@ -26,7 +29,7 @@ const BOOT_ID_FILE = "/proc/sys/kernel/random/boot_id";
 /** The `checker` child: every check, and the only writer of the IPVS table. */
 export function runCheckerProcess(): void {
   ignoreTerminalSignals();
-  const channel = new ChildChannel<CheckerProcessConfig, CheckerState>();
+  const channel = new ChildChannel<CheckerProcessConfig, CheckerState, CheckerFact>();
   const logger = new RelayLogger(channel.outbox);
   const connector = openTcpConnector();
   const runner = new SystemProcessRunner();
@@ -41,25 +44,67 @@ export function runCheckerProcess(): void {
     applySysctls,
     publish: (key, state) => channel.outbox.state(key, state),
   });
+  const sync = createSyncKeeper(logger, (key, state) => channel.outbox.state(key, state));
   channel.listen({
-    configure: (config) => checker.configure(config),
+    configure: (config) => together(checker.configure(config), sync.configure(config.sync)),
+    facts: (entries) => sync.hear(entries),
     command: (name) => {
       if (name !== "reconcile")
         throw new DirectorError("CONTROL_REFUSED", `the checker process has no command ${name}`);
-      return checker.reconcile();
+      return together(checker.reconcile(), sync.reconcile());
     },
     stop: () => {
       checker.stop();
       runner.killAll();
-      void channel.outbox.drained().then(() => process.exit(0));
+      void sync
+        .stop(checker.onStop)
+        .then(() => channel.outbox.drained())
+        .then(() => process.exit(0));
     },
-    // The kernel goes on forwarding by the table as it is; the next checker takes over from there.
+    // The kernel goes on forwarding by the table as it is, and telling connections; the next checker takes over from there.
     orphaned: () => {
       runner.killAll();
       process.exit(0);
     },
   });
   channel.outbox.ready();
+}
+
+function together(reply: CheckerReply, changes: readonly string[]): CheckerReply {
+  return { changes: [...reply.changes, ...changes] };
+}
+
+function createSyncKeeper(logger: Logger, publish: (key: string, state: CheckerState | null) => void): SyncKeeper {
+  let links: LinkMonitor | null = null;
+  const keeper = new SyncKeeper({
+    clock: systemClock,
+    alarms: new TimeoutAlarms(),
+    logger,
+    openKernel: () => {
+      const socket = KernelNetlinkSocket.open(NETLINK_GENERIC, "IPVS netlink socket for connection sync");
+      return socket.ok ? IpvsKernel.open({ socket: socket.value }) : socket;
+    },
+    interfaceIndex: (name) => {
+      links ??= watchLinks(keeper, logger);
+      return links?.get(name)?.index ?? null;
+    },
+    applySysctls: applySyncSysctls,
+    publish,
+  });
+  return keeper;
+}
+
+/** @returns null if interfaces cannot be watched; it is tried again with the next look */
+function watchLinks(keeper: SyncKeeper, logger: Logger): LinkMonitor | null {
+  const say = (error: DirectorError) =>
+    logger.log({
+      level: "warning",
+      source: "checker",
+      message: `sync: interfaces cannot be watched: ${error.message}. ${error.remedy}`,
+    });
+  const links = LinkMonitor.open({ onChange: (name) => keeper.interfaceChanged(name), onError: say });
+  if (!links.ok) say(links.error);
+  return links.ok ? links.value : null;
 }
 
 /** @throws DirectorError when the kernel has no IPVS, or the privilege is missing */

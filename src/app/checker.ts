@@ -1,7 +1,7 @@
 import { type DirectorError, messageOf } from "../base/director-error.ts";
 import { formatDurationUs } from "../base/duration.ts";
 import type { CheckerFactory } from "../checks/checker-factory.ts";
-import type { ServiceConfig } from "../config/model.ts";
+import type { IpvsConfig, ServiceConfig } from "../config/model.ts";
 import type { ServerStatus } from "../control/status.ts";
 import type { Decision } from "../health/weights.ts";
 import { describeChange } from "../ipvs/changes.ts";
@@ -12,7 +12,7 @@ import type { LogEntry, Logger } from "../ports/logger.ts";
 import { CheckRunner, type CheckRunnerEvent, type ServerSnapshot } from "./check-runner.ts";
 import { servingServers } from "./checker-adoption.ts";
 import type { IpvsReport, IpvsTableKeeper } from "./ipvs-table.ts";
-import { type CheckerProcessConfig, type CheckerReply, type CheckerState, serverKey } from "./messages.ts";
+import { type CheckerProcessConfig, type CheckerReply, serverKey } from "./messages.ts";
 
 /** After a change the table is read back this much later, once for all changes until then. */
 const READ_BACK_US = 1_000_000;
@@ -41,7 +41,7 @@ export interface CheckerCollaborators {
   ownsServices(stateDir: string): boolean;
   /** Looks at the sysctls that the services need; returns one sentence per problem. */
   applySysctls(services: readonly ServiceConfig[], manage: boolean): readonly LogEntry[];
-  publish(key: string, state: CheckerState | null): void;
+  publish(key: string, state: ServerStatus | null): void;
 }
 
 /** Runs the checks and keeps the kernel's table equal to what they say. The only writer of that table. */
@@ -110,6 +110,11 @@ export class Checker {
       this.#say("notice", "stopped; the IPVS services stay in the kernel (ipvs.onStop: keep)");
     else this.#report(table.removeOwned());
     table.close();
+  }
+
+  /** What becomes of what holdfast put into the kernel when it stops. */
+  get onStop(): IpvsConfig["onStop"] {
+    return this.#config?.ipvs.onStop ?? "remove";
   }
 
   #desired(): IpvsTable {

@@ -4,6 +4,7 @@ import { err, ok, type Result } from "../base/result.ts";
 import { serviceKey } from "../ipvs/keys.ts";
 import type { IpvsOperation } from "../ipvs/model.ts";
 import type { ObservedDestination, ObservedService, ObservedTable } from "../ipvs/observed.ts";
+import type { SyncDaemon, SyncOperation } from "../ipvs/sync.ts";
 import { decodeFamilyId, encodeGetFamily } from "../netlink/generic.ts";
 import { encodeDumpDestinations, encodeDumpServices, encodeGetInfo, encodeOperations } from "../netlink/ipvs.ts";
 import { IPVS_GENL_NAME } from "../netlink/ipvs-numbers.ts";
@@ -14,9 +15,10 @@ import {
   type IpvsInfo,
   type ServiceHeader,
 } from "../netlink/ipvs-replies.ts";
+import { decodeSyncDaemon, encodeDumpSyncDaemons, encodeSyncOperation } from "../netlink/ipvs-sync.ts";
 import type { NetlinkDecodeError } from "../netlink/message.ts";
 import type { NetlinkSocket } from "../ports/netlink-socket.ts";
-import { explainRefusal } from "./ipvs-refusal.ts";
+import { explainRefusal, explainSyncRefusal } from "./ipvs-refusal.ts";
 
 const { EEXIST, ENOENT, EPERM, ESRCH } = constants.errno;
 
@@ -172,8 +174,37 @@ export class IpvsKernel {
     return ok({ failures, surprises });
   }
 
+  /** The daemons of connection synchronisation that run. */
+  syncDaemons(): Result<readonly SyncDaemon[], DirectorError> {
+    const familyId = resolveFamily(this.#socket);
+    if (!familyId.ok) return familyId;
+    this.#familyId = familyId.value;
+    const replies = this.#socket.dump(encodeDumpSyncDaemons(this.#familyId));
+    if (!replies.ok) return err(explained(replies.error));
+    const daemons: SyncDaemon[] = []; // the kernel has one of each role
+    for (const reply of replies.value) {
+      const daemon = understood(decodeSyncDaemon(reply, this.#familyId));
+      if (!daemon.ok) return daemon;
+      daemons.push(daemon.value);
+    }
+    return ok(daemons);
+  }
+
+  /** Starts or stops a daemon; stopping one that does not run is done. @returns null, or a sentence: why it was refused */
+  applySync(operation: SyncOperation): Result<string | null, DirectorError> {
+    const errnos = this.#executeMessages([encodeSyncOperation(this.#familyId, operation)]);
+    if (!errnos.ok) return errnos;
+    const errno = errnos.value[0] ?? 0;
+    if (errno === 0 || (errno === ESRCH && operation.type === "stopDaemon")) return ok(null);
+    return ok(explainSyncRefusal(operation, errno));
+  }
+
   #execute(operations: readonly IpvsOperation[]): Result<readonly number[], DirectorError> {
-    const errnos = this.#socket.execute(encodeOperations(this.#familyId, operations));
+    return this.#executeMessages(encodeOperations(this.#familyId, operations));
+  }
+
+  #executeMessages(messages: readonly Buffer[]): Result<readonly number[], DirectorError> {
+    const errnos = this.#socket.execute(messages);
     if (!errnos.ok) return err(explained(errnos.error));
     return errnos.value.includes(EPERM) ? err(privilegeMissing()) : errnos;
   }

@@ -1,8 +1,9 @@
 import { constants } from "node:os";
 import { destinationKey, serviceKey } from "../ipvs/keys.ts";
 import type { IpvsOperation } from "../ipvs/model.ts";
+import type { SyncOperation } from "../ipvs/sync.ts";
 
-const { EAFNOSUPPORT, EINVAL, ENOENT, ENOMEM, ERANGE, ESRCH } = constants.errno;
+const { EAFNOSUPPORT, EEXIST, EINVAL, ENETUNREACH, ENODEV, ENOENT, ENOMEM, ERANGE, ESRCH } = constants.errno;
 
 const VERBS: Readonly<Record<IpvsOperation["type"], string>> = {
   addService: "adding service",
@@ -36,6 +37,30 @@ function cause(operation: IpvsOperation, errno: number): string {
       return "the kernel finds its address unusable: unspecified, multicast, broadcast, of another family, or no interface is up";
     }
   }
+  return plainCause(errno);
+}
+
+/**
+ * Why the kernel did not start or stop a daemon of connection synchronisation, and what to do.
+ * @param errno positive, from the kernel's answer
+ */
+export function explainSyncRefusal(operation: SyncOperation, errno: number): string {
+  if (operation.type === "stopDaemon") return `the ${operation.role} daemon could not be stopped: ${plainCause(errno)}`;
+  const { role, interface: device } = operation.daemon;
+  return `the ${role} daemon could not be started: ${syncCause(device, errno)}`;
+}
+
+function syncCause(device: string, errno: number): string {
+  if (errno === ENODEV) return `there is no interface ${device}; create it, or correct sync.interface`;
+  if (errno === ENETUNREACH) return `interface ${device} is down; \`ip link set ${device} up\``;
+  if (errno === EEXIST) return "another program has just started one; only one program may run them";
+  if (errno === EINVAL)
+    return "the kernel finds it invalid: it has no connection synchronisation while a service has servers of the other address family";
+  if (errno === ENOMEM) return "the kernel has no memory left";
+  return plainCause(errno);
+}
+
+function plainCause(errno: number): string {
   const name = Object.entries(constants.errno).find(([, value]) => value === errno)?.[0] ?? "unknown";
   return `the kernel answers ${name} (${errno})`;
 }

@@ -1,5 +1,5 @@
-import type { InstanceConfig, IpvsConfig, ScriptsConfig, ServiceConfig } from "../config/model.ts";
-import type { InstanceStatus, ServerStatus } from "../control/status.ts";
+import type { InstanceConfig, IpvsConfig, ScriptsConfig, ServiceConfig, SyncConfig } from "../config/model.ts";
+import type { InstanceStatus, ServerStatus, SyncStatus } from "../control/status.ts";
 import type { HandoverReport } from "./vrrp-instance.ts";
 
 /** What the vrrp child is told. */
@@ -12,14 +12,23 @@ export interface CheckerProcessConfig {
   readonly services: readonly ServiceConfig[];
   readonly ipvs: IpvsConfig;
   readonly scripts: ScriptsConfig;
+  /** null = no connection synchronisation. */
+  readonly sync: SyncConfig | null;
   /** Folder for what must survive a restart. */
   readonly stateDir: string;
 }
 
 /** State of one instance, by `instanceKey`. */
 export type VrrpState = InstanceStatus;
-/** State of one server in one service, by `serverKey`. */
-export type CheckerState = ServerStatus;
+/** State of one server in one service, by `serverKey`; of the connection synchronisation, by `SYNC_KEY`. */
+export type CheckerState = ServerStatus | SyncStatus;
+
+/** What the checker child must know of an instance, by `instanceKey`. */
+export interface CheckerFact {
+  readonly phase: InstanceStatus["phase"];
+}
+
+export const SYNC_KEY = "sync";
 
 export function instanceKey(instance: string): string {
   return `instance/${instance}`;

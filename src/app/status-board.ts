@@ -1,8 +1,8 @@
 import { formatEndpoint, formatListenEndpoint } from "../base/endpoint.ts";
 import type { DirectorConfig, ServiceConfig } from "../config/model.ts";
-import type { InstanceStatus, ServerStatus, ServiceStatus } from "../control/status.ts";
+import type { InstanceStatus, ServerStatus, ServiceStatus, SyncStatus } from "../control/status.ts";
 import type { StateEntry } from "../ipc/messages.ts";
-import { type CheckerState, instanceKey, serverKey, type VrrpState } from "./messages.ts";
+import { type CheckerState, instanceKey, SYNC_KEY, serverKey, type VrrpState } from "./messages.ts";
 
 /** What the children last said about each object; `status` is answered from here and never waits for a child. */
 export class StatusBoard {
@@ -10,23 +10,34 @@ export class StatusBoard {
   readonly #instances = new Map<string, InstanceStatus>();
   readonly #servers = new Map<string, ServerStatus>();
 
+  #sync: SyncStatus | null = null;
+
   updateInstances(entries: readonly StateEntry<VrrpState>[]): void {
     update(this.#instances, entries);
   }
 
   updateServers(entries: readonly StateEntry<CheckerState>[]): void {
-    update(this.#servers, entries);
+    update(this.#servers, entries.filter(isServer));
+    for (const [key, value] of entries) if (key === SYNC_KEY) this.#sync = value as SyncStatus | null;
   }
 
-  /** The vrrp process is gone: nothing it said holds any more. */
-  forgetInstances(): void {
+  /** The vrrp process is gone: nothing it said holds any more. @returns the keys of what it had said */
+  forgetInstances(): readonly string[] {
+    const keys = [...this.#instances.keys()];
     this.#instances.clear();
+    return keys;
   }
 
   instances(config: DirectorConfig): readonly InstanceStatus[] {
     return config.instances
       .map(({ name }) => this.#instances.get(instanceKey(name)))
       .filter((status) => status !== undefined);
+  }
+
+  sync({ sync }: DirectorConfig): SyncStatus | null {
+    if (sync === null) return null;
+    const { instance, interface: device, id } = sync;
+    return this.#sync ?? { instance, interface: device, id, role: "none", note: "its process is not running yet" };
   }
 
   services(config: DirectorConfig): readonly ServiceStatus[] {
@@ -46,6 +57,11 @@ export class StatusBoard {
   }
 }
 
+/** The checker's states are of servers, except one. */
+function isServer(entry: StateEntry<CheckerState>): entry is StateEntry<ServerStatus> {
+  return entry[0] !== SYNC_KEY;
+}
+
 function update<Value>(board: Map<string, Value>, entries: readonly StateEntry<Value>[]): void {
   for (const [key, value] of entries) {
     if (value === null) board.delete(key);
@@ -58,6 +74,7 @@ export function problemsOf(
   instances: readonly InstanceStatus[],
   services: readonly ServiceStatus[],
   configured: DirectorConfig,
+  sync: SyncStatus | null,
 ): readonly string[] {
   const problems: string[] = [];
   for (const { name } of configured.instances) {
@@ -75,5 +92,6 @@ export function problemsOf(
       problems.push(`service ${service.name}: ${down.length} of ${expected} servers down (${named})`);
     }
   }
+  if (sync !== null && sync.note !== "") problems.push(`connection sync: ${sync.note}`);
   return problems;
 }

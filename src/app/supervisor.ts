@@ -10,13 +10,14 @@ import {
   type ReloadReport,
   STATUS_VERSION,
 } from "../control/status.ts";
-import type { ReplyOutcome } from "../ipc/messages.ts";
+import type { FactEntry, ReplyOutcome, StateEntry } from "../ipc/messages.ts";
 import { WinstonLogger, type WinstonLoggerOptions } from "../log/winston-logger.ts";
 import type { LogEntry } from "../ports/logger.ts";
 import { handoverBoundUs } from "../vrrp/handover.ts";
 import { ChildKeeper } from "./child-keeper.ts";
 import { takeOffLeftovers } from "./leftovers.ts";
 import type {
+  CheckerFact,
   CheckerProcessConfig,
   CheckerReply,
   CheckerState,
@@ -78,7 +79,7 @@ export class Supervisor {
   readonly #board = new StatusBoard();
   readonly #schedule: Schedule;
   readonly #vrrp: ChildKeeper<VrrpProcessConfig, VrrpState>;
-  readonly #checker: ChildKeeper<CheckerProcessConfig, CheckerState>;
+  readonly #checker: ChildKeeper<CheckerProcessConfig, CheckerState, CheckerFact>;
   readonly #startedAt = new Date();
   #config: DirectorConfig;
   #loadedAt = new Date();
@@ -100,9 +101,14 @@ export class Supervisor {
       { ...this.#childOptions("vrrp"), stopDeadlineMs: VRRP_STOP_DEADLINE_MS },
       this.#vrrpConfig(),
       {
-        onState: (entries) => this.#board.updateInstances(entries),
+        onState: (entries) => {
+          this.#board.updateInstances(entries);
+          this.#checker.tell(entries.map(phaseFact));
+        },
         onConfigured: (outcome, restarts) => this.#childConfigured("vrrp", outcome, restarts),
-        onGone: () => this.#board.forgetInstances(),
+        onGone: () => {
+          this.#checker.tell(this.#board.forgetInstances().map((key) => [key, null]));
+        },
       },
       this.#logger,
     );
@@ -155,9 +161,10 @@ export class Supervisor {
   status(): DirectorStatus {
     const instances = this.#board.instances(this.#config);
     const services = this.#board.services(this.#config);
+    const sync = this.#board.sync(this.#config);
     const processes = [this.#vrrp.status(), this.#checker.status()];
     const problems = [
-      ...problemsOf(instances, services, this.#config),
+      ...problemsOf(instances, services, this.#config, sync),
       ...processes
         .filter(({ state }) => state !== "running")
         .map(({ name, state }) => `the ${name} process is ${state}`),
@@ -174,6 +181,7 @@ export class Supervisor {
       processes,
       instances,
       services,
+      sync,
     };
   }
 
@@ -319,8 +327,8 @@ export class Supervisor {
   }
 
   #checkerConfig(): CheckerProcessConfig {
-    const { services, ipvs, scripts } = this.#config;
-    return { services, ipvs, scripts, stateDir: this.#options.stateDir };
+    const { services, ipvs, scripts, sync } = this.#config;
+    return { services, ipvs, scripts, sync, stateDir: this.#options.stateDir };
   }
 
   #loggerOptions(): WinstonLoggerOptions {
@@ -335,6 +343,11 @@ export class Supervisor {
     const remedy = thrown instanceof DirectorError ? ` ${thrown.remedy}` : "";
     this.#say("error", `${messageOf(thrown)}.${remedy}`);
   }
+}
+
+/** What the checker process must know of an instance. */
+function phaseFact([key, state]: StateEntry<VrrpState>): FactEntry<CheckerFact> {
+  return [key, state === null ? null : { phase: state.phase }];
 }
 
 /** What the operator does next about an error that a child told. */

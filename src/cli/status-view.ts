@@ -1,5 +1,12 @@
 import { formatDurationUs } from "../base/duration.ts";
-import type { CheckStatus, DirectorStatus, InstanceStatus, ServerStatus, ServiceStatus } from "../control/status.ts";
+import type {
+  CheckStatus,
+  DirectorStatus,
+  InstanceStatus,
+  ServerStatus,
+  ServiceStatus,
+  SyncStatus,
+} from "../control/status.ts";
 import type { WordPaint } from "./terminal.ts";
 
 /** Text from outside (a server's answer, a script's error) may not move the cursor. */
@@ -24,6 +31,7 @@ export function renderStatus(status: DirectorStatus, nowMs: number, paint: WordP
       paint.strong("INSTANCES"),
       ...table(status.instances.flatMap((instance) => instanceRows(instance, age, paint))),
     );
+  if (status.sync !== null) lines.push("", ...syncLines(status.sync, paint));
   for (const service of status.services) lines.push("", ...serviceLines(service, age, paint));
   return `${lines.join("\n")}\n`;
 }
@@ -38,6 +46,20 @@ function instanceRows(instance: InstanceStatus, age: (iso: string) => string, pa
     [`  ${name}`, colour(phase), `for ${age(since)}`, place, `priority ${priority}`, instance.addresses.join(" ")],
     ["", paint.dim(`${printable(reason)}; ${peer}`)],
   ];
+}
+
+/** What a role saves; a handshake under way is never saved, and what is told travels for up to 3 s. */
+const SYNC_MEANING: Readonly<Record<SyncStatus["role"], string>> = {
+  "master+backup": "tells its connections to the other director; those younger than 3 s would be lost if it died now",
+  master: "tells its connections to the other director, but would not learn of those that its successor makes",
+  backup: "knows the connections of the master that are older than 3 s",
+  none: "connections would not survive a handover or a takeover",
+};
+
+function syncLines({ instance, interface: device, id, role, note }: SyncStatus, paint: WordPaint): string[] {
+  const colour = note === "" ? paint.good : paint.bad;
+  const head = `${paint.strong("CONNECTION SYNC")}  ${colour(role)}  follows ${instance} on ${device}, id ${id}`;
+  return [head, paint.dim(`      ${note === "" ? SYNC_MEANING[role] : printable(note)}`)];
 }
 
 function serviceLines(service: ServiceStatus, age: (iso: string) => string, paint: WordPaint): string[] {

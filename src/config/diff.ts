@@ -112,7 +112,8 @@ function nodeChanges(before: DirectorConfig, after: DirectorConfig): string[] {
   for (const key of ["log", "ipvs", "scripts"] as const) {
     changed.push(...changedFields(before[key], after[key]).map((field) => `${key}.${field}`));
   }
-  return changed;
+  if (before.sync === null || after.sync === null) return before.sync === after.sync ? changed : [...changed, "sync"];
+  return [...changed, ...changedFields(before.sync, after.sync).map((field) => `sync.${field}`)];
 }
 
 /** What another virtual router is: it must leave the old one before it joins the new one. */

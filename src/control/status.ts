@@ -17,6 +17,8 @@ export interface DirectorStatus {
   readonly processes: readonly ProcessStatus[];
   readonly instances: readonly InstanceStatus[];
   readonly services: readonly ServiceStatus[];
+  /** null = no connection synchronisation is configured. */
+  readonly sync: SyncStatus | null;
 }
 
 export interface ProcessStatus {
@@ -94,6 +96,18 @@ export interface CheckStatus {
   readonly last: string | null;
   readonly latencyUs: number | null;
   readonly attempts: number;
+}
+
+/** The kernel's connection synchronisation. */
+export interface SyncStatus {
+  /** Name of the instance that it follows. */
+  readonly instance: string;
+  readonly interface: string;
+  readonly id: number;
+  /** The daemons that run: `master` sends this director's connections, `backup` takes those of others. */
+  readonly role: "master+backup" | "master" | "backup" | "none";
+  /** A sentence: what is not as it should be; empty if nothing is. */
+  readonly note: string;
 }
 
 /** Answer to a reload. */

@@ -51,6 +51,20 @@ export function neededSysctls(services: readonly ServiceConfig[]): SysctlNeed[] 
   return needs;
 }
 
+/**
+ * What the connection synchronisation needs to miss no established connection: each is sent when it becomes established, and
+ * again every 10 s at most while packets pass. With the kernel's default (`3 50`, from the third packet on) one is missed
+ * whose client and server are silent after the handshake.
+ */
+export const SYNC_SYSCTLS: readonly SysctlNeed[] = [
+  need("net.ipv4.vs.sync_version", "1", "sync: the older version knows neither IPv6 nor the timeouts of connections"),
+  need("net.ipv4.vs.sync_refresh_period", "10", "sync: a connection that lasts is told again every 10 s"),
+  need("net.ipv4.vs.sync_threshold", "0 0", "sync: every connection is told when it is established"),
+];
+
+/** With 1, IPVS does nothing on a director that runs a backup daemon, and with `sync` each always runs one. */
+export const BACKUP_ONLY_SYSCTL = "net.ipv4.vs.backup_only";
+
 function need(name: string, wanted: string, why: string): SysctlNeed {
   return { name, wanted, why, command: `sysctl -w ${name}=${wanted}` };
 }

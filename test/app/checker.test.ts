@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { Checker } from "../../src/app/checker.ts";
 import { IpvsOwnership } from "../../src/app/ipvs-ownership.ts";
 import { IpvsTableKeeper } from "../../src/app/ipvs-table.ts";
-import { type CheckerProcessConfig, type CheckerState, serverKey } from "../../src/app/messages.ts";
+import { type CheckerProcessConfig, serverKey } from "../../src/app/messages.ts";
 import { orThrow } from "../../src/base/result.ts";
 import type { ServiceConfig } from "../../src/config/model.ts";
+import type { ServerStatus } from "../../src/control/status.ts";
 import { destinationKey, serviceKey } from "../../src/ipvs/keys.ts";
 import { server, service, tcpCheck } from "../support/check-configs.ts";
 import { FakeCheckers, PASS, REFUSE } from "../support/fake-checkers.ts";
@@ -23,7 +24,7 @@ class Bench {
   readonly kernel: FakeIpvsKernel;
   readonly checkers = new FakeCheckers(this.time);
   readonly logger = new MemoryLogger();
-  readonly states = new Map<string, CheckerState>();
+  readonly states = new Map<string, ServerStatus>();
   readonly store: MemoryStore;
   readonly checker: Checker;
   opened = 0;
@@ -59,6 +60,7 @@ class Bench {
       services,
       ipvs: { onStop, manageSysctls: false },
       scripts: { maxConcurrent: 4 },
+      sync: null,
       stateDir: "/nowhere",
     };
     return this.checker.configure(config);

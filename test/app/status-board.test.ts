@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describeChanges } from "../../src/app/describe-changes.ts";
-import { instanceKey, serverKey } from "../../src/app/messages.ts";
+import { instanceKey, SYNC_KEY, serverKey } from "../../src/app/messages.ts";
 import { problemsOf, StatusBoard } from "../../src/app/status-board.ts";
 import { diffModels } from "../../src/config/diff.ts";
-import type { DirectorConfig } from "../../src/config/model.ts";
-import type { InstanceStatus, ServerStatus } from "../../src/control/status.ts";
+import type { DirectorConfig, SyncConfig } from "../../src/config/model.ts";
+import type { InstanceStatus, ServerStatus, SyncStatus } from "../../src/control/status.ts";
 import { load } from "../config/support.ts";
 
 function configOf(text: string): DirectorConfig {
@@ -20,6 +20,8 @@ vrrp:
 services:
   web: { listen: 192.0.2.10:80, servers: [10.0.0.11:80, 10.0.0.12:80], checks: [tcp] }
 `);
+
+const SYNC: SyncConfig = { instance: "web4", interface: "eth1", id: 1, group: "224.0.0.81", port: 8848, ttl: 1 };
 
 function serverStatus(server: string, change: Partial<ServerStatus> = {}): ServerStatus {
   return { server, verdict: "up", since: "", present: true, weight: 1, why: "", checks: [], ...change };
@@ -86,8 +88,11 @@ describe("status board", () => {
 });
 
 describe("problems that make a director degraded", () => {
-  const problems = (instances: readonly InstanceStatus[], servers: readonly ServerStatus[]) =>
-    problemsOf(instances, [{ name: "web", listen: [], scheduler: "wlc", forward: "nat", servers }], CONFIG);
+  const problems = (
+    instances: readonly InstanceStatus[],
+    servers: readonly ServerStatus[],
+    sync: SyncStatus | null = null,
+  ) => problemsOf(instances, [{ name: "web", listen: [], scheduler: "wlc", forward: "nat", servers }], CONFIG, sync);
   const fine = [serverStatus("10.0.0.11:80"), serverStatus("10.0.0.12:80")];
 
   it("none", () => assert.deepEqual(problems([instanceStatus()], fine), []));
@@ -103,9 +108,36 @@ describe("problems that make a director degraded", () => {
       "service web: 1 of 2 servers down (10.0.0.12:80)",
     ]);
   });
+  it("a synchronisation that does not work", () => {
+    const sync: SyncStatus = { instance: "web4", interface: "eth1", id: 1, role: "none", note: "there is no eth1" };
+    assert.deepEqual(problems([instanceStatus()], fine, sync), ["connection sync: there is no eth1"]);
+    assert.deepEqual(problems([instanceStatus()], fine, { ...sync, role: "backup", note: "" }), []);
+  });
   it("a service that nobody can serve", () => {
     const quiet = fine.map((server) => ({ ...server, weight: 0 }));
     assert.deepEqual(problems([instanceStatus()], quiet), ["service web: no server can serve"]);
+  });
+});
+
+describe("the connection synchronisation in status", () => {
+  const SYNCED = { ...CONFIG, sync: SYNC };
+  const told: SyncStatus = { instance: "web4", interface: "eth1", id: 1, role: "backup", note: "" };
+
+  it("is absent where it is not configured", () => assert.equal(new StatusBoard().sync(CONFIG), null));
+  it("says so until the checker has told", () => {
+    const status = new StatusBoard().sync(SYNCED);
+    assert.deepEqual(status, { ...told, role: "none", note: "its process is not running yet" });
+  });
+  it("is what the checker told last, beside its servers", () => {
+    const board = new StatusBoard();
+    board.updateServers([
+      [SYNC_KEY, told],
+      [serverKey("web", "10.0.0.11:80"), serverStatus("10.0.0.11:80")],
+    ]);
+    assert.deepEqual(board.sync(SYNCED), told);
+    assert.equal(board.services(SYNCED)[0]?.servers.length, 1);
+    board.updateServers([[SYNC_KEY, null]]);
+    assert.equal(board.sync(SYNCED)?.role, "none");
   });
 });
 

@@ -51,6 +51,7 @@ const STATUS: DirectorStatus = {
       },
     },
   ],
+  sync: null,
   services: [
     {
       name: "web",
@@ -89,6 +90,31 @@ const STATUS: DirectorStatus = {
     },
   ],
 };
+
+describe("holdfast status: the connection synchronisation", () => {
+  const shown = (sync: DirectorStatus["sync"]) =>
+    renderStatus({ ...STATUS, sync, instances: [], services: [], problems: [] }, now(0), plain)
+      .split("\n")
+      .slice(2);
+  const sync = { instance: "web4", interface: "eth1", id: 1, role: "backup", note: "" } as const;
+
+  it("is not mentioned where it is not configured", () => assert.deepEqual(shown(null), []));
+  it("says what it saves", () => {
+    assert.deepEqual(shown(sync), [
+      "CONNECTION SYNC  backup  follows web4 on eth1, id 1",
+      "      knows the connections of the master that are older than 3 s",
+      "",
+    ]);
+    assert.match(shown({ ...sync, role: "master+backup" })[1] ?? "", /younger than 3 s would be lost if it died/);
+  });
+  it("says what is wrong", () => {
+    assert.deepEqual(shown({ ...sync, role: "none", note: "there is no\u001b eth1" }), [
+      "CONNECTION SYNC  none  follows web4 on eth1, id 1",
+      "      there is no  eth1",
+      "",
+    ]);
+  });
+});
 
 describe("status for people", () => {
   it("says each state with its reason, aligned", () => {

@@ -33,6 +33,17 @@ function diffOf(...edits: readonly (readonly [from: string, to: string])[]): Mod
 const NONE = { added: [], removed: [], changed: [] };
 
 describe("diffModels", () => {
+  it("names what differs in the connection synchronisation", () => {
+    const synced = `${BASE}sync: { instance: a, interface: eth1 }\n`;
+    assert.deepEqual(diffModels(model(BASE), model(synced)).node, ["sync"]);
+    assert.deepEqual(diffModels(model(synced), model(BASE)).node, ["sync"]);
+    assert.deepEqual(diffModels(model(synced), model(synced.replace("eth1", "eth2, id: 7"))).node, [
+      "sync.interface",
+      "sync.id",
+    ]);
+    assert.ok(isEmptyDiff(diffModels(model(synced), model(synced))));
+  });
+
   it("finds nothing between a model and itself, however it is written", () => {
     assert.ok(isEmptyDiff(diffModels(model(BASE), model(BASE))));
     assert.ok(isEmptyDiff(diffOf(["vrid: 1,", "vrid: 1, priority: 100, preempt: true,"])));

@@ -21,6 +21,7 @@ const STATUS: DirectorStatus = {
   processes: [],
   instances: [],
   services: [],
+  sync: null,
 };
 
 const handlers: ControlHandlers = {

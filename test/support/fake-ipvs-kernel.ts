@@ -3,7 +3,7 @@ import { DirectorError } from "../../src/base/director-error.ts";
 import { err, ok, type Result } from "../../src/base/result.ts";
 import type { NetlinkSocket } from "../../src/ports/netlink-socket.ts";
 
-const { EAFNOSUPPORT, EEXIST, EINVAL, ENOENT, EOPNOTSUPP, EPERM, ERANGE, ESRCH } = constants.errno;
+const { EAFNOSUPPORT, EEXIST, EINVAL, ENETUNREACH, ENODEV, ENOENT, EOPNOTSUPP, EPERM, ERANGE, ESRCH } = constants.errno;
 
 type Attributes = ReadonlyMap<number, Buffer>;
 
@@ -37,12 +37,26 @@ export interface KernelDestination {
   active: number;
 }
 
+/** A daemon of connection synchronisation, under the numbers of the wire. */
+export interface KernelDaemon {
+  device: string;
+  id: number;
+  maxlen: number;
+  group: Buffer;
+  port: number;
+  ttl: number;
+}
+
 /**
  * The IPVS family of a kernel behind the NetlinkSocket port: takes and gives real netlink bytes and refuses as a 6.1 kernel
  * was seen to. It reads and writes bytes by code of its own, so that a mistake in the product's codec does not cancel out.
  */
 export class FakeIpvsKernel implements NetlinkSocket {
   readonly services = new Map<string, KernelService>();
+  /** By state: 1 master, 2 backup. */
+  readonly daemons = new Map<number, KernelDaemon>();
+  /** Interfaces that exist, and whether they are up. */
+  readonly interfaces = new Map([["eth1", true]]);
   familyId = 0x22;
   hasModule = true;
   isPrivileged = true;
@@ -85,6 +99,9 @@ export class FakeIpvsKernel implements NetlinkSocket {
     if (command === 4) {
       return ok([...this.services.values()].map((service) => message(this.familyId, 1, serviceAttribute(service))));
     }
+    if (command === 11) {
+      return ok([...this.daemons].map(([state, daemon]) => message(this.familyId, 9, daemonAttribute(state, daemon))));
+    }
     if (command !== 8) return refused(EOPNOTSUPP);
     const nest = attributesOf(request, 20).get(1);
     const service = nest === undefined ? undefined : this.services.get(identityOf(attributesOf(nest)));
@@ -119,6 +136,7 @@ export class FakeIpvsKernel implements NetlinkSocket {
     const refusal = this.refusals.get(command);
     if (refusal !== undefined) return refusal;
     const top = attributesOf(request, 20);
+    if (command === 9 || command === 10) return this.#writeDaemon(command === 9, top.get(3));
     const nest = top.get(1);
     if (nest === undefined) return EINVAL;
     const given = attributesOf(nest);
@@ -138,6 +156,28 @@ export class FakeIpvsKernel implements NetlinkSocket {
     if (command < 5 || command > 7) return EOPNOTSUPP;
     if (destination === undefined) return EINVAL;
     return this.#writeDestination(command, service, attributesOf(destination));
+  }
+
+  #writeDaemon(isStart: boolean, nest: Buffer | undefined): number {
+    const given = nest === undefined ? undefined : attributesOf(nest);
+    const state = given?.get(1)?.readUInt32LE(0);
+    if (given === undefined || (state !== 1 && state !== 2)) return EINVAL;
+    if (!isStart) return this.daemons.delete(state) ? 0 : ESRCH;
+    const [device, id] = [given.get(2)?.toString("latin1").replace(/\0.*$/, ""), given.get(3)?.readUInt32LE(0)];
+    if (device === undefined || id === undefined) return EINVAL;
+    const isUp = this.interfaces.get(device);
+    if (isUp === undefined) return ENODEV;
+    if (state === 1 && !isUp) return ENETUNREACH;
+    if (this.daemons.has(state)) return EEXIST;
+    this.daemons.set(state, {
+      device,
+      id,
+      maxlen: given.get(4)?.readUInt16LE(0) || 1472,
+      group: given.get(5) ?? Buffer.from([224, 0, 0, 81]),
+      port: given.get(7)?.readUInt16LE(0) || 8848,
+      ttl: given.get(8)?.readUInt8(0) || 1,
+    });
+    return 0;
   }
 
   #writeService(isNew: boolean, key: string, given: Attributes): number {
@@ -271,6 +311,19 @@ function message(type: number, command: number, ...attributes: Buffer[]): Buffer
     Buffer.from([command, 1, 0, 0]),
     body,
   ]);
+}
+
+function daemonAttribute(state: number, { device, id, maxlen, group, port, ttl }: KernelDaemon): Buffer {
+  return attribute(
+    3,
+    attribute(1, u32(state)),
+    attribute(2, Buffer.from(`${device}\0`)),
+    attribute(3, u32(id)),
+    attribute(4, u16(maxlen)),
+    attribute(7, u16(port)),
+    attribute(8, Buffer.from([ttl])),
+    attribute(5, group),
+  );
 }
 
 /** In the order of the kernel: identity, settings, statistics; nests without the NESTED bit. */
