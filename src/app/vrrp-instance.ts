@@ -1,4 +1,5 @@
 import { unreachable } from "../base/assert.ts";
+import { Histogram } from "../base/histogram.ts";
 import { type Cidr, formatCidr, type IpText } from "../base/ip.ts";
 import type { InstanceConfig } from "../config/model.ts";
 import type { InstanceStatus } from "../control/status.ts";
@@ -9,6 +10,7 @@ import { acceptPacket, REJECT_REASONS, type RejectReason } from "../vrrp/accept.
 import { type DecodedAdvert, encodeAdvert, VRRP_GROUP_IPV4 } from "../vrrp/advert.ts";
 import { nextDeadlineUs, step } from "../vrrp/instance.ts";
 import type { Fault, InstanceAction, InstanceEvent, InstanceState, ResignPurpose } from "../vrrp/instance-model.ts";
+import { dueTimers, type TimerKind } from "../vrrp/lateness.ts";
 import { csToUs, usToCs } from "../vrrp/timing.ts";
 import { initialState } from "../vrrp/transitions.ts";
 
@@ -81,7 +83,11 @@ export class VrrpInstance {
   #sendErrors = 0;
   #becameMaster = 0;
   #handovers = 0;
-  #maxLatenessUs = 0;
+  readonly #lateness: Readonly<Record<TimerKind, Histogram>> = {
+    advert: new Histogram(),
+    down: new Histogram(),
+    other: new Histogram(),
+  };
   /** Bounded by the reject reasons. */
   readonly #rejected = new Map<RejectReason, number>();
   readonly #forms = new Map<string, number>();
@@ -214,15 +220,19 @@ export class VrrpInstance {
         handovers: this.#handovers,
         rejected: Object.fromEntries(this.#rejected),
         checksumForms: Object.fromEntries(this.#forms),
-        maxLatenessUs: this.#maxLatenessUs,
+      },
+      lateness: {
+        advert: this.#lateness.advert.spread(),
+        down: this.#lateness.down.spread(),
+        other: this.#lateness.other.spread(),
       },
     };
   }
 
   #due(): void {
-    const dueUs = nextDeadlineUs(this.#state);
-    const lateUs = dueUs === undefined ? 0 : this.#with.clock.nowUs() - dueUs;
-    this.#maxLatenessUs = Math.max(this.#maxLatenessUs, lateUs);
+    const due = dueTimers(this.#state, this.#with.clock.nowUs());
+    for (const [kind, us] of due) this.#lateness[kind].record(us);
+    const lateUs = Math.max(0, ...due.map(([, us]) => us));
     // After a stalled callback an advert may already wait: one that forbids a takeover, or one of whoever took over from us.
     const isAboutToTakeOver = this.#state.phase === "backup" || this.#state.handover !== null;
     if (isAboutToTakeOver || lateUs >= this.#config.advertIntervalUs) this.#with.io.drain();

@@ -45,6 +45,7 @@ function instanceRows(instance: InstanceStatus, age: (iso: string) => string, pa
   return [
     [`  ${name}`, colour(phase), `for ${age(since)}`, place, `priority ${priority}`, instance.addresses.join(" ")],
     ["", paint.dim(`${printable(reason)}; ${peer}`)],
+    ...latenessRows(instance).map((text) => ["", paint.dim(text)]),
   ];
 }
 
@@ -60,6 +61,18 @@ function syncLines({ instance, interface: device, id, role, note }: SyncStatus, 
   const colour = note === "" ? paint.good : paint.bad;
   const head = `${paint.strong("CONNECTION SYNC")}  ${colour(role)}  follows ${instance} on ${device}, id ${id}`;
   return [head, paint.dim(`      ${note === "" ? SYNC_MEANING[role] : printable(note)}`)];
+}
+
+/** How punctual the timers are; nothing before the first one ran out. */
+function latenessRows({ lateness }: InstanceStatus): string[] {
+  const told = Object.entries(lateness)
+    .filter(([, { count }]) => count > 0)
+    .map(([kind, { p99Us, maxUs }]) => `${kind} ${shortMs(p99Us)} (${shortMs(maxUs)})`);
+  return told.length === 0 ? [] : [`timers late by p99 (max): ${told.join(", ")}`];
+}
+
+function shortMs(us: number): string {
+  return us < 1_000 ? `${us} µs` : `${(us / 1_000).toFixed(us < 10_000 ? 1 : 0)} ms`;
 }
 
 function serviceLines(service: ServiceStatus, age: (iso: string) => string, paint: WordPaint): string[] {

@@ -1,3 +1,4 @@
+import type { Spread } from "../base/histogram.ts";
 import type { IpText } from "../base/ip.ts";
 
 /** The status model that the daemon serves and the command line prints. Times are ISO 8601, UTC. */
@@ -50,6 +51,8 @@ export interface InstanceStatus {
   readonly held: readonly string[];
   readonly heard: { readonly address: IpText; readonly priority: number; readonly at: string } | null;
   readonly counters: InstanceCounters;
+  /** How long after their instant timers were acted upon, by what they are for, since the process started. */
+  readonly lateness: Readonly<Record<"advert" | "down" | "other", Spread>>;
 }
 
 export interface InstanceCounters {
@@ -63,8 +66,6 @@ export interface InstanceCounters {
   readonly rejected: Readonly<Record<string, number>>;
   /** Adverts received by checksum form. */
   readonly checksumForms: Readonly<Record<string, number>>;
-  /** How late the worst timer of this instance fired, microseconds. */
-  readonly maxLatenessUs: number;
 }
 
 export interface ServiceStatus {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describeChanges } from "../../src/app/describe-changes.ts";
 import { instanceKey, SYNC_KEY, serverKey } from "../../src/app/messages.ts";
 import { problemsOf, StatusBoard } from "../../src/app/status-board.ts";
+import { NO_SPREAD } from "../../src/base/histogram.ts";
 import { diffModels } from "../../src/config/diff.ts";
 import type { DirectorConfig, SyncConfig } from "../../src/config/model.ts";
 import type { InstanceStatus, ServerStatus, SyncStatus } from "../../src/control/status.ts";
@@ -51,8 +52,8 @@ function instanceStatus(change: Partial<InstanceStatus> = {}): InstanceStatus {
       handovers: 0,
       rejected: {},
       checksumForms: {},
-      maxLatenessUs: 0,
     },
+    lateness: { advert: NO_SPREAD, down: NO_SPREAD, other: NO_SPREAD },
     ...change,
   };
 }

@@ -60,6 +60,19 @@ describe("vrrp router: two directors on a virtual segment", () => {
     assert.equal(lb1.sent.length - before, 60);
   });
 
+  it("tells how late its timers were, apart by what they are for", () => {
+    time.alarmLateUs = 12;
+    startPair();
+    time.advance(9 * SECOND);
+    for (const { router } of [lb1, lb2]) router.publishAll();
+    const { advert, down, other } = lb1.states.get(instanceKey("web4"))?.lateness ?? {};
+    assert.deepEqual([down?.count, down?.maxUs], [1, 12]);
+    assert.deepEqual([other?.count, other?.maxUs], [1, 12], "the second announcement");
+    assert.deepEqual([advert?.p50Us, advert?.maxUs], [12, 12]);
+    assert.ok(advert !== undefined && advert.count >= 9, `${advert?.count} adverts`);
+    assert.equal(lb2.states.get(instanceKey("web4"))?.lateness.advert.count, 0);
+  });
+
   it("takes over when the master falls silent, and gives way when it returns", () => {
     startPair();
     lb1.cable = false;

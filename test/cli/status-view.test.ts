@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { NO_SPREAD } from "../../src/base/histogram.ts";
 import { renderStatus } from "../../src/cli/status-view.ts";
 import type { WordPaint } from "../../src/cli/terminal.ts";
 import type { DirectorStatus } from "../../src/control/status.ts";
@@ -47,7 +48,11 @@ const STATUS: DirectorStatus = {
         becameMaster: 1,
         rejected: {},
         checksumForms: {},
-        maxLatenessUs: 80,
+      },
+      lateness: {
+        advert: { count: 3, p50Us: 60, p99Us: 80, p999Us: 80, maxUs: 80 },
+        down: { count: 1, p50Us: 1_250, p99Us: 1_250, p999Us: 1_250, maxUs: 1_250 },
+        other: NO_SPREAD,
       },
     },
   ],
@@ -127,6 +132,7 @@ describe("status for people", () => {
         "INSTANCES",
         "  web4  master  for 115s  eth0 vrid 51  priority 150  192.0.2.10/24",
         "      no master was heard; nobody heard",
+        "      timers late by p99 (max): advert 80 µs (80 µs), down 1.3 ms (1.3 ms)",
         "",
         "SERVICE web  tcp://192.0.2.10:80  wrr dr  1/2 serving",
         "  10.0.0.11:80  up    for 2m   weight 1      configured weight",
