@@ -413,11 +413,38 @@ static napi_value js_sched_setscheduler(napi_env env, napi_callback_info info) {
     return outcome(env, sched_setscheduler(pid, policy, &parameter));
 }
 
-static napi_value js_mlockall(napi_env env, napi_callback_info info) {
-    ARGUMENTS(1);
-    int flags;
-    if (!get_i32(env, args[0], "flags", &flags)) return NULL;
-    return outcome(env, mlockall(flags));
+/* The addresses of a process are below 2^53, so that a number holds them. */
+static bool get_range(napi_env env, const napi_value *args, void **address, size_t *length) {
+    double first, count;
+    if (!get_integer(env, args[0], 0, 9007199254740991.0, &first)) {
+        throw_argument(env, "address", "a whole number of 0 or more");
+        return false;
+    }
+    if (!get_integer(env, args[1], 0, 9007199254740991.0, &count)) {
+        throw_argument(env, "length", "a whole number of 0 or more");
+        return false;
+    }
+    *address = (void *)(uintptr_t)first;
+    *length = (size_t)count;
+    return true;
+}
+
+/* mlock(address, length): not mlockall, because V8 gives pages of its own back with a call that the kernel refuses for
+   locked ones, and ends the process. */
+static napi_value js_mlock(napi_env env, napi_callback_info info) {
+    ARGUMENTS(2);
+    void *address;
+    size_t length;
+    if (!get_range(env, args, &address, &length)) return NULL;
+    return outcome(env, mlock(address, length));
+}
+
+static napi_value js_munlock(napi_env env, napi_callback_info info) {
+    ARGUMENTS(2);
+    void *address;
+    size_t length;
+    if (!get_range(env, args, &address, &length)) return NULL;
+    return outcome(env, munlock(address, length));
 }
 
 /* Moves the calling thread only: sockets opened by this addon follow, libuv's thread pool (files, DNS) stays behind. */
@@ -584,7 +611,8 @@ NAPI_MODULE_INIT() {
         {"timerfd_create", js_timerfd_create},
         {"timerfd_settime", js_timerfd_settime},
         {"sched_setscheduler", js_sched_setscheduler},
-        {"mlockall", js_mlockall},
+        {"mlock", js_mlock},
+        {"munlock", js_munlock},
         {"setns", js_setns},
         {"watch", js_watch},
         {"arm", js_arm},

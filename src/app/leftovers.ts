@@ -18,7 +18,7 @@ export async function takeOffLeftovers(options: ChildHandleOptions, logger: Logg
       },
       onExit: () => ended(),
     });
-    void handle.configure({ instances: [] }).then((outcome) => {
+    void handle.configure({ instances: [], realtime: false }).then((outcome) => {
       if (outcome.ok) return handle.stop();
       say("error", `virtual addresses may have been left behind, see \`ip address\`: ${outcome.message}`);
       handle.kill("SIGKILL");

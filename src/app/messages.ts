@@ -5,6 +5,14 @@ import type { HandoverReport } from "./vrrp-instance.ts";
 /** What the vrrp child is told. */
 export interface VrrpProcessConfig {
   readonly instances: readonly InstanceConfig[];
+  /** Real-time priority, and the program locked in memory. */
+  readonly realtime: boolean;
+}
+
+/** What the vrrp child says about a configuration that it took. */
+export interface VrrpReply {
+  /** Sentences about what could not be done and does not keep it from working. */
+  readonly problems: readonly string[];
 }
 
 /** What the checker child is told. */

@@ -23,6 +23,7 @@ import type {
   CheckerState,
   HandoverReply,
   VrrpProcessConfig,
+  VrrpReply,
   VrrpState,
 } from "./messages.ts";
 import { Schedule } from "./schedule.ts";
@@ -88,6 +89,8 @@ export class Supervisor {
   /** The reload after the one under way; everyone who asks meanwhile gets its answer. */
   #nextReload: Promise<Result<ReloadReport, ControlError>> | null = null;
   #configured = new Set<string>();
+  /** What the present vrrp process could not do; bounded by what it tries. */
+  #vrrpProblems: readonly string[] = [];
   #finish: (code: ExitCode) => void = () => undefined;
   #stopping = false;
 
@@ -108,6 +111,7 @@ export class Supervisor {
         onConfigured: (outcome, restarts) => this.#childConfigured("vrrp", outcome, restarts),
         onGone: () => {
           this.#checker.tell(this.#board.forgetInstances().map((key) => [key, null]));
+            this.#vrrpProblems = [];
         },
       },
       this.#logger,
@@ -168,6 +172,7 @@ export class Supervisor {
       ...processes
         .filter(({ state }) => state !== "running")
         .map(({ name, state }) => `the ${name} process is ${state}`),
+      ...this.#vrrpProblems,
     ];
     return {
       version: STATUS_VERSION,
@@ -235,6 +240,7 @@ export class Supervisor {
       this.#checker.configure(this.#checkerConfig()),
       this.#vrrp.configure(this.#vrrpConfig()),
     ]);
+    if (outcomes[1].ok) this.#vrrpProblems = (outcomes[1].value as VrrpReply).problems;
     this.#notifyReady();
     const failed = outcomes.find((outcome) => !outcome.ok);
     if (failed !== undefined && !failed.ok) {
@@ -261,6 +267,7 @@ export class Supervisor {
       if (restarts === 0) void this.#stop(startFailure(outcome.code), outcome.code);
       return;
     }
+    if (name === "vrrp") this.#vrrpProblems = (outcome.value as VrrpReply).problems;
     this.#configured.add(name);
     if (restarts > 0) this.#say("notice", `the ${name} process runs again`);
     if (this.#configured.size === 2) this.#notifyReady();
@@ -323,7 +330,8 @@ export class Supervisor {
   }
 
   #vrrpConfig(): VrrpProcessConfig {
-    return { instances: this.#config.instances };
+    const { instances, vrrp } = this.#config;
+    return { instances, realtime: vrrp.realtime };
   }
 
   #checkerConfig(): CheckerProcessConfig {

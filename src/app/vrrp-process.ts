@@ -13,9 +13,10 @@ import { openFrameSocket } from "../sys/frame-socket.ts";
 import { LinkMonitor } from "../sys/link-monitor.ts";
 import { loadNative } from "../sys/native.ts";
 import { KernelNetlinkSocket } from "../sys/netlink-socket.ts";
+import { setRealtime } from "../sys/realtime.ts";
 import { RawVrrpSocket } from "../sys/vrrp-socket.ts";
 import { ignoreTerminalSignals } from "./child-signals.ts";
-import type { VrrpProcessConfig, VrrpState } from "./messages.ts";
+import type { VrrpProcessConfig, VrrpReply, VrrpState } from "./messages.ts";
 import { VrrpRouter } from "./vrrp-router.ts";
 
 /** Counters in `status` are this old at most. */
@@ -29,6 +30,7 @@ export function runVrrpProcess(): void {
   const say = (level: LogEntry["level"], message: string) => logger.log({ level, source: "vrrp", message });
   let router: VrrpRouter | null = null;
   let stopping: Promise<unknown> | null = null;
+  let isRealtime = false;
 
   const open = (): VrrpRouter => {
     const alarms = new TimerfdAlarms(orThrow(loadNative()));
@@ -69,11 +71,21 @@ export function runVrrpProcess(): void {
     return opened;
   };
 
+  const makeRealtime = (wanted: boolean): readonly string[] => {
+    // Not wanted and never set: the priority that the service manager gave stays.
+    if (!wanted && !isRealtime) return [];
+    isRealtime = wanted;
+    const problems = setRealtime(wanted, orThrow(loadNative()));
+    for (const problem of problems) say("warning", problem);
+    return problems;
+  };
+
   channel.listen({
-    configure: (config) => {
+    configure: (config): VrrpReply => {
       // Also without instances: the configuration before may have had some, and their addresses may still be here.
       router ??= open();
       router.configure(config);
+      return { problems: makeRealtime(config.realtime) };
     },
     command: (name, argument) => {
       if (name !== "handover" || typeof argument !== "string")

@@ -57,7 +57,7 @@ export class VrrpRouter {
    * virtual router: it hands over first, and starts anew when it has.
    * @throws DirectorError when a privilege for sockets is missing
    */
-  configure(config: VrrpProcessConfig): void {
+  configure(config: Pick<VrrpProcessConfig, "instances">): void {
     const wanted = new Map(config.instances.map((instance) => [instance.name, instance]));
     for (const [name, { instance }] of this.#running) {
       const next = wanted.get(name);

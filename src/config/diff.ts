@@ -109,7 +109,7 @@ function isEqual(a: unknown, b: unknown): boolean {
 
 function nodeChanges(before: DirectorConfig, after: DirectorConfig): string[] {
   const changed: string[] = before.node === after.node ? [] : ["node"];
-  for (const key of ["log", "ipvs", "scripts"] as const) {
+  for (const key of ["log", "ipvs", "scripts", "vrrp"] as const) {
     changed.push(...changedFields(before[key], after[key]).map((field) => `${key}.${field}`));
   }
   if (before.sync === null || after.sync === null) return before.sync === after.sync ? changed : [...changed, "sync"];

@@ -15,6 +15,7 @@ const NAMES: ReadonlyMap<number, string> = new Map(
 export const {
   EPERM,
   ENOENT,
+  ESRCH,
   EAGAIN,
   EACCES,
   EBUSY,

@@ -39,9 +39,11 @@ export interface Native {
   timerfd_create(clock: number, flags: number): number;
   /** One expiry; 0, 0 disarms. An expiry that nobody has read is forgotten. */
   timerfd_settime(fd: number, flags: number, seconds: number, nanoseconds: number): number;
-  /** pid 0 is the calling thread. */
+  /** pid is the number of a thread; 0 is the calling one. */
   sched_setscheduler(pid: number, policy: number, priority: number): number;
-  mlockall(flags: number): number;
+  /** Ranges of this process's own memory, as /proc/self/maps tells them. Those of V8 must not be locked. */
+  mlock(address: number, length: number): number;
+  munlock(address: number, length: number): number;
   /** Moves the calling thread only: sockets opened here follow, Node's thread pool (files, DNS) does not. */
   setns(fd: number, type: number): number;
   /** Registers the callback for a descriptor, one each, not armed yet. A negative status means that the watch stopped itself. */

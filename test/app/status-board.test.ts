@@ -172,6 +172,9 @@ services:
       "service web: server 10.0.0.11:80: weight changed",
     ]);
     assert.deepEqual(describeChanges(diffModels(configOf(before), configOf(before))), []);
+    const realtime = before.replace("vrrp:\n", "vrrp:\n  realtime: true\n");
+    assert.notEqual(realtime, before);
+    assert.deepEqual(describeChanges(diffModels(configOf(before), configOf(realtime))), ["vrrp.realtime changed"]);
   });
   it("and says what a change interrupts", () => {
     const moved = before.replace("vrid: 51", "vrid: 52");

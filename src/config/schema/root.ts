@@ -137,7 +137,7 @@ function rootSchemaOf<I extends z.ZodType, G extends z.ZodType, V extends z.ZodT
         realtime: optionalKey(
           boolean(),
           "false",
-          "Run the vrrp process with real-time priority (SCHED_RR) and its memory locked, so that a busy machine does not delay adverts. Wants CAP_SYS_NICE and CAP_IPC_LOCK.",
+          "Run the vrrp process with real-time priority (SCHED_RR, 10) and its program locked in memory (about 100 MB), so that a busy machine does not delay adverts. Wants CAP_SYS_NICE and CAP_IPC_LOCK; what is refused is warned about.",
         ),
       }),
       "no instances",
