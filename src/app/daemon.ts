@@ -54,6 +54,7 @@ export async function runDaemon(options: DaemonOptions, collaborators: DaemonCol
   const supervisor = new Supervisor(
     {
       file: options.file,
+      runDir: options.runDir,
       controlSocket: join(options.runDir, CONTROL_SOCKET),
       controlGroupId: groupIdOf(CONTROL_GROUP),
       stateDir: options.stateDir,

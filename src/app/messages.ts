@@ -5,6 +5,8 @@ import type { HandoverReport } from "./vrrp-instance.ts";
 /** What the vrrp child is told. */
 export interface VrrpProcessConfig {
   readonly instances: readonly InstanceConfig[];
+  /** Folder for what is gone after a boot. */
+  readonly runDir: string;
   /** Real-time priority, and the program locked in memory. */
   readonly realtime: boolean;
 }

@@ -53,6 +53,7 @@ export interface LoadedConfig {
 
 export interface SupervisorOptions {
   readonly file: string;
+  readonly runDir: string;
   readonly controlSocket: string;
   readonly controlGroupId: number | null;
   readonly stateDir: string;
@@ -312,7 +313,11 @@ export class Supervisor {
     this.#say("notice", `stopping (${why})`);
     this.#schedule.stop();
     if (!(await this.#vrrp.stop(this.#handoverBoundMs() + VRRP_STOP_DEADLINE_MS)))
-      await takeOffLeftovers({ ...this.#childOptions("vrrp"), replyTimeoutMs: VRRP_STOP_DEADLINE_MS }, this.#logger);
+      await takeOffLeftovers(
+        { ...this.#childOptions("vrrp"), replyTimeoutMs: VRRP_STOP_DEADLINE_MS },
+        this.#options.runDir,
+        this.#logger,
+      );
     await this.#checker.stop();
     await this.#control?.close();
     this.#say("notice", "stopped");
@@ -331,7 +336,7 @@ export class Supervisor {
 
   #vrrpConfig(): VrrpProcessConfig {
     const { instances, vrrp } = this.#config;
-    return { instances, realtime: vrrp.realtime };
+    return { instances, realtime: vrrp.realtime, runDir: this.#options.runDir };
   }
 
   #checkerConfig(): CheckerProcessConfig {

@@ -6,8 +6,9 @@ import type { InstanceStatus } from "../control/status.ts";
 import type { Alarm, AlarmFactory, Clock } from "../ports/clock.ts";
 import type { LogEntry, Logger } from "../ports/logger.ts";
 import type { ReceivedPacket } from "../ports/packet-socket.ts";
+import type { AdvertSlot, LastAdvert } from "../sys/advert-memory.ts";
 import { acceptPacket, REJECT_REASONS, type RejectReason } from "../vrrp/accept.ts";
-import { type DecodedAdvert, encodeAdvert, VRRP_GROUP_IPV4 } from "../vrrp/advert.ts";
+import { type DecodedAdvert, encodeAdvert, PRIORITY_RELEASE, VRRP_GROUP_IPV4 } from "../vrrp/advert.ts";
 import { nextDeadlineUs, step } from "../vrrp/instance.ts";
 import type { Fault, InstanceAction, InstanceEvent, InstanceState, ResignPurpose } from "../vrrp/instance-model.ts";
 import { dueTimers, type TimerKind } from "../vrrp/lateness.ts";
@@ -60,6 +61,8 @@ export interface InstanceCollaborators {
   readonly alarms: AlarmFactory;
   readonly logger: Logger;
   readonly io: InstanceIo;
+  /** Where the last advert is remembered beyond the end of this process. */
+  readonly memory: AdvertSlot;
   /** Called when there is something new to tell. */
   publish(status: InstanceStatus): void;
   /** Called once, when nothing is left to do after `resign("stop")`. */
@@ -123,6 +126,11 @@ export class VrrpInstance {
   /** @param resumes the addresses are here from a run that ended a moment ago */
   start(fault: Fault | null, source: IpText | null, resumes = false): void {
     this.#feed({ type: "start", nowUs: this.#with.clock.nowUs(), resumes, fault, source });
+  }
+
+  /** Tells peers, on behalf of a run that was killed, that nobody here serves: one takes over at once. */
+  sayGone(): void {
+    this.#send(PRIORITY_RELEASE);
   }
 
   conditionChanged(fault: Fault | null, source: IpText | null): void {
@@ -248,6 +256,7 @@ export class VrrpInstance {
     if (state.phase !== before.phase) this.#said.clear();
     else if (state.heard?.address !== before.heard?.address) this.#forgetSaid(event.nowUs);
     for (const action of actions) this.#perform(action);
+    if (state.phase !== "master") this.#with.memory.forget();
     if (state.phase !== before.phase) this.#with.publish(this.status());
     if (this.#isLeaving && this.hasEnded) {
       this.#isLeaving = false;
@@ -318,7 +327,9 @@ export class VrrpInstance {
       intervalCs: usToCs(advertIntervalUs),
       addresses: addresses.map(({ address }) => address),
     };
+    const atUs = this.#with.clock.nowUs();
     const errno = this.#with.io.send(encodeAdvert(advert, checksum, { source, destination: VRRP_GROUP_IPV4 }), source);
+    this.#remember(priority, errno, { atUs, intervalUs: csToUs(advert.intervalCs) });
     if (errno === 0) this.#advertsSent += 1;
     else {
       this.#sendErrors += 1;
@@ -326,6 +337,12 @@ export class VrrpInstance {
       if (this.#state.phase === "master")
         this.#once("send", "warning", `an advert could not be sent (errno ${errno}); the next one is tried as usual`);
     }
+  }
+
+  /** Who said that it leaves is not to come back as if it had not, also where nobody heard it. */
+  #remember(priority: number, errno: number, advert: LastAdvert): void {
+    if (priority === PRIORITY_RELEASE) this.#with.memory.forget();
+    else if (errno === 0) this.#with.memory.remember(advert);
   }
 
   #hold(): void {

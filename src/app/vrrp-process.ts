@@ -1,21 +1,23 @@
 import { DirectorError } from "../base/director-error.ts";
-import { formatCidr } from "../base/ip.ts";
+import { type Cidr, formatCidr } from "../base/ip.ts";
 import { orThrow } from "../base/result.ts";
 import { ChildChannel } from "../ipc/child-channel.ts";
 import { RelayLogger } from "../log/relay.ts";
 import type { LogEntry } from "../ports/logger.ts";
 import { Addresses, OWN_ADDRESS_PROTOCOL } from "../sys/addresses.ts";
+import { AdvertMemory } from "../sys/advert-memory.ts";
 import { openAdvertTap } from "../sys/advert-tap.ts";
 import { keepArpQuiet } from "../sys/arp-reserve.ts";
 import { systemClock, TimerfdAlarms } from "../sys/clock.ts";
 import { NETLINK_ROUTE } from "../sys/constants.ts";
 import { openFrameSocket } from "../sys/frame-socket.ts";
-import { LinkMonitor } from "../sys/link-monitor.ts";
+import { type InterfaceState, LinkMonitor } from "../sys/link-monitor.ts";
 import { loadNative } from "../sys/native.ts";
 import { KernelNetlinkSocket } from "../sys/netlink-socket.ts";
 import { setRealtime } from "../sys/realtime.ts";
 import { RawVrrpSocket } from "../sys/vrrp-socket.ts";
 import { ignoreTerminalSignals } from "./child-signals.ts";
+import { addressesToRemove, type Leftovers, planReturn } from "./crash-return.ts";
 import type { VrrpProcessConfig, VrrpReply, VrrpState } from "./messages.ts";
 import { VrrpRouter } from "./vrrp-router.ts";
 
@@ -32,7 +34,7 @@ export function runVrrpProcess(): void {
   let stopping: Promise<unknown> | null = null;
   let isRealtime = false;
 
-  const open = (): VrrpRouter => {
+  const open = (config: VrrpProcessConfig): void => {
     const alarms = new TimerfdAlarms(orThrow(loadNative()));
     const links = orThrow(
       LinkMonitor.open({
@@ -43,7 +45,10 @@ export function runVrrpProcess(): void {
     const addresses = new Addresses({
       netlink: orThrow(KernelNetlinkSocket.open(NETLINK_ROUTE, "socket for virtual addresses")),
     });
-    removeLeftovers(links, addresses, say);
+    const memory = AdvertMemory.open(config.runDir);
+    const leftovers = leftoversOn(links, memory);
+    const crash = planReturn(config.instances, leftovers, (name) => links.get(name), systemClock.nowUs());
+    removeAddresses(addressesToRemove(config.instances, leftovers, crash), links, addresses, say);
     const opened = new VrrpRouter({
       clock: systemClock,
       alarms,
@@ -62,13 +67,15 @@ export function runVrrpProcess(): void {
       },
       arp: { keepQuiet: keepArpQuiet },
       publish: (key, state) => channel.outbox.state(key, state),
+      memory: (name, vrid) => memory.slot(name, vrid),
     });
     const refresh = alarms.create(() => {
       opened.publishAll();
       refresh.arm(systemClock.nowUs() + PUBLISH_US);
     });
     refresh.arm(systemClock.nowUs() + PUBLISH_US);
-    return opened;
+    router = opened;
+    opened.configure(config, crash);
   };
 
   const makeRealtime = (wanted: boolean): readonly string[] => {
@@ -83,8 +90,8 @@ export function runVrrpProcess(): void {
   channel.listen({
     configure: (config): VrrpReply => {
       // Also without instances: the configuration before may have had some, and their addresses may still be here.
-      router ??= open();
-      router.configure(config);
+      if (router === null) open(config);
+      else router.configure(config);
       return { problems: makeRealtime(config.realtime) };
     },
     command: (name, argument) => {
@@ -110,18 +117,27 @@ export function runVrrpProcess(): void {
   channel.outbox.ready();
 }
 
-/** Addresses that an earlier run left when it was killed: nobody answers for them now, so they go before the first advert. */
-function removeLeftovers(
+/** What an earlier run left when it was killed: its addresses, on any interface. */
+function leftoversOn(links: LinkMonitor, memory: AdvertMemory): Leftovers {
+  const own = ({ addresses }: InterfaceState) =>
+    addresses.filter(({ protocol }) => protocol === OWN_ADDRESS_PROTOCOL).map(({ address }) => address);
+  return {
+    addresses: new Map(links.all().map((holder) => [holder.name, own(holder)])),
+    lastAdvert: (name, vrid) => memory.recall(name, vrid),
+  };
+}
+
+/** Nobody answers for these addresses now, so they go before the first advert. */
+function removeAddresses(
+  going: ReadonlyMap<string, readonly Cidr[]>,
   links: LinkMonitor,
   addresses: Addresses,
   say: (level: LogEntry["level"], message: string) => void,
 ): void {
-  for (const holder of links.all()) {
-    const leftovers = holder.addresses
-      .filter(({ protocol }) => protocol === OWN_ADDRESS_PROTOCOL)
-      .map(({ address }) => address);
-    if (leftovers.length === 0) continue;
-    addresses.remove(holder, leftovers);
-    say("notice", `removed ${leftovers.map(formatCidr).join(", ")} from ${holder.name}, left behind by an earlier run`);
+  for (const [name, cidrs] of going) {
+    const holder = links.get(name);
+    if (holder === undefined || cidrs.length === 0) continue;
+    addresses.remove(holder, cidrs);
+    say("notice", `removed ${cidrs.map(formatCidr).join(", ")} from ${name}, left behind by an earlier run`);
   }
 }

@@ -3,8 +3,10 @@ import { DirectorError, messageOf } from "../base/director-error.ts";
 import type { InstanceConfig } from "../config/model.ts";
 import type { Alarm, AlarmFactory, Clock } from "../ports/clock.ts";
 import type { Logger } from "../ports/logger.ts";
+import type { AdvertSlot } from "../sys/advert-memory.ts";
 import type { InterfaceState } from "../sys/link-monitor.ts";
 import type { ArpReserve } from "./address-shadow.ts";
+import { type CrashReturn, NO_CRASH } from "./crash-return.ts";
 import { type HandoverReply, instanceKey, type VrrpProcessConfig, type VrrpState } from "./messages.ts";
 import { VrrpInstance } from "./vrrp-instance.ts";
 import { type AddressTable, type InterfaceSockets, VrrpInterface } from "./vrrp-interface.ts";
@@ -21,6 +23,8 @@ export interface RouterCollaborators {
   /** Hears news of interfaces that wait in the kernel; they arrive by `linkChanged`. */
   hearLinks(): void;
   publish(key: string, state: VrrpState | null): void;
+  /** Where the last advert of a virtual router is remembered beyond the end of this process. */
+  memory(interfaceName: string, vrid: number): AdvertSlot;
 }
 
 /** An interface whose sockets the kernel refused is tried again after this long. */
@@ -55,9 +59,10 @@ export class VrrpRouter {
   /**
    * Applies a configuration: what is unchanged is not touched. An instance that moved to another interface or VRID is another
    * virtual router: it hands over first, and starts anew when it has.
+   * @param crash how instances go on after a run that was killed; for the first configuration
    * @throws DirectorError when a privilege for sockets is missing
    */
-  configure(config: Pick<VrrpProcessConfig, "instances">): void {
+  configure(config: Pick<VrrpProcessConfig, "instances">, crash: CrashReturn = NO_CRASH): void {
     const wanted = new Map(config.instances.map((instance) => [instance.name, instance]));
     for (const [name, { instance }] of this.#running) {
       const next = wanted.get(name);
@@ -67,7 +72,7 @@ export class VrrpRouter {
     this.#waiting = [];
     for (const instance of config.instances) {
       const running = this.#running.get(instance.name);
-      if (running === undefined) this.#beginOrWait(instance);
+      if (running === undefined) this.#beginOrWait(instance, crash);
       else if (JSON.stringify(running.instance.config) !== JSON.stringify(instance))
         running.instance.reconfigure(instance);
     }
@@ -149,14 +154,14 @@ export class VrrpRouter {
     this.#onEmpty?.();
   }
 
-  #beginOrWait(config: InstanceConfig): void {
+  #beginOrWait(config: InstanceConfig, crash: CrashReturn): void {
     const isInTheWay = [...this.#leaving].some(
       ([name, { instance }]) =>
         name === config.name ||
         (instance.config.interface === config.interface && instance.config.vrid === config.vrid),
     );
     if (isInTheWay) this.#waiting.push(config);
-    else this.#begin(config);
+    else this.#begin(config, crash);
   }
 
   #leave(name: string): void {
@@ -171,11 +176,11 @@ export class VrrpRouter {
     this.#end(name, this.#leaving);
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const config of waiting) this.#beginOrWait(config);
+    for (const config of waiting) this.#beginOrWait(config, NO_CRASH);
     if (this.#leaving.size === 0) this.#onEmpty?.();
   }
 
-  #begin(config: InstanceConfig): void {
+  #begin(config: InstanceConfig, crash: CrashReturn): void {
     const device = this.#interfaceOf(config.interface);
     const { clock, alarms, logger } = this.#with;
     const instance = new VrrpInstance(config, {
@@ -183,15 +188,25 @@ export class VrrpRouter {
       alarms,
       logger,
       io: device.ioFor(),
+      memory: this.#with.memory(config.interface, config.vrid),
       publish: (status) => this.#with.publish(instanceKey(config.name), status),
       ended: () => this.#hasLeft(config.name),
     });
     device.add(config.vrid, instance);
     this.#running.set(config.name, { instance, device });
     const error = this.#takeLink(device);
-    instance.start(device.fault, device.source);
+    const resumes = crash.resuming.has(config.name);
+    instance.start(device.fault, device.source, resumes);
+    if (resumes && device.fault !== null) this.#removeLeft(config);
+    if (crash.departed.has(config.name)) instance.sayGone();
     // What is missing now is missing for good; the supervisor says so and ends.
     if (error?.code === "PRIVILEGE_MISSING") throw error;
+  }
+
+  /** It was to go on as master, and cannot: what was left for it goes. */
+  #removeLeft({ interface: device, addresses }: InstanceConfig): void {
+    const link = this.#with.link(device);
+    if (link !== undefined) this.#with.addresses.remove(link, addresses);
   }
 
   #end(name: string, among: Map<string, Running>): void {

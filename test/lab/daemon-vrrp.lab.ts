@@ -235,7 +235,7 @@ describe("a running director", () => {
     );
     assert.equal(status.instances[0]?.priority, 160);
     assert.match(since(said).join("\n"), /the vrrp process ended by signal SIGKILL; restart 1 in 100ms/);
-    assert.match(since(said).join("\n"), /removed 192\.0\.2\.100\/32 from eth0, left behind by an earlier run/);
+    assert.match(since(said).join("\n"), /removed 192\.0\.2\.100\/32 from eth0, left behind|-> master: resumes/);
     await waitFor(
       "status of lb1 as master",
       () => statusOf(director),

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { addressesToRemove, planReturn } from "../../src/app/crash-return.ts";
 import { VrrpRouter } from "../../src/app/vrrp-router.ts";
 import { DirectorError } from "../../src/base/director-error.ts";
 import { type Cidr, formatCidr, type IpText } from "../../src/base/ip.ts";
@@ -8,6 +9,7 @@ import type { Alarm, AlarmFactory } from "../../src/ports/clock.ts";
 import type { LogEntry } from "../../src/ports/logger.ts";
 import type { ReceivedPacket } from "../../src/ports/packet-socket.ts";
 import type { AddOutcome, AddressHolder, RemoveOutcome } from "../../src/sys/addresses.ts";
+import type { LastAdvert } from "../../src/sys/advert-memory.ts";
 import type { InterfaceState } from "../../src/sys/link-monitor.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
@@ -51,6 +53,8 @@ export class VirtualDirector {
   refuseSockets = false;
   router: VrrpRouter;
 
+  /** What the run directory remembers, by interface and VRID; as many as there are instances. */
+  readonly #lastAdverts = new Map<string, LastAdvert>();
   readonly #time: VirtualTime;
   readonly #wire: VirtualWire;
   readonly #fresh: InterfaceState;
@@ -157,14 +161,42 @@ export class VirtualDirector {
     this.states.clear();
   }
 
-  /** The process starts anew after a crash: first it removes what an earlier life left behind. */
+  /** The process starts anew after a crash: it goes on with what an earlier life left behind, or removes it. */
   restart(config: InstanceConfig): void {
     this.crash();
-    for (const cidr of this.held) this.addresses.delete(cidr);
     this.#heard = this.#link;
+    const recalled = new Map(this.#lastAdverts);
+    this.#lastAdverts.clear();
+    const leftovers = {
+      addresses: this.#leftBehind(),
+      lastAdvert: (device: string, vrid: number) => recalled.get(`${device} ${vrid}`),
+    };
+    const crash = planReturn([config], leftovers, (name) => this.#linkOf(name), this.#time.nowUs());
+    for (const cidrs of addressesToRemove([config], leftovers, crash).values())
+      for (const cidr of cidrs) this.addresses.delete(formatCidr(cidr));
     this.#isRunning = true;
     this.router = this.#boot();
-    this.#act(() => this.router.configure({ instances: [config] }));
+    this.#act(() => this.router.configure({ instances: [config] }, crash));
+  }
+
+  /** Own addresses by interface; a device that was renamed is another one. */
+  #leftBehind(): ReadonlyMap<string, readonly Cidr[]> {
+    const on = (isHere: boolean) =>
+      [...this.addresses]
+        .filter(([, { isOwn, deviceIndex }]) => isOwn && (deviceIndex === this.#link?.index) === isHere)
+        .map(([text]) => {
+          const [address = "", prefix = "32"] = text.split("/");
+          return { address, prefixLength: Number(prefix) };
+        });
+    return new Map([
+      ["eth0", on(true)],
+      ["eth0-renamed", on(false)],
+    ]);
+  }
+
+  /** As the process has heard of it. Without a loopback interface: what is copied there is not what is watched here. */
+  #linkOf(name: string): InterfaceState | undefined {
+    return name === "lo" || this.#heard === undefined ? undefined : { ...this.#heard, addresses: this.#present() };
   }
 
   /** The process gets no turn: SIGSTOP, a suspended machine. */
@@ -215,9 +247,11 @@ export class VirtualDirector {
       clock: this.#time,
       alarms: this.#alarms(),
       logger: { log: (entry) => this.log.push(entry) },
-      // Without a loopback interface: what is copied there is not what is watched here.
-      link: (name) =>
-        name === "lo" || this.#heard === undefined ? undefined : { ...this.#heard, addresses: this.#present() },
+      link: (name) => this.#linkOf(name),
+      memory: (device, vrid) => ({
+        remember: (advert) => void this.#lastAdverts.set(`${device} ${vrid}`, advert),
+        forget: () => void this.#lastAdverts.delete(`${device} ${vrid}`),
+      }),
       arp: { keepQuiet: () => null },
       hearLinks: () => this.#hearLinks(),
       publish: (key, state) => {
