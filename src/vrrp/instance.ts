@@ -27,8 +27,13 @@ import {
   unchanged,
 } from "./transitions.ts";
 
-/** Bursts in answer to a foreign advert are at least this far apart, so that a babbler cannot make us flood. */
+/** Only the repeats below answer a foreign advert sooner than this after another, so that a babbler cannot make us flood. */
 export const DEFENCE_INTERVAL_US = 1_000_000;
+/**
+ * What is heard from a lower router sooner is answered by another burst, this long after the first: its own gratuitous ARPs follow
+ * its advert, and so may come after the burst that answered the advert.
+ */
+export const DEFENCE_REPEATS_US = [20_000, 200_000] as const;
 /** Addresses that the kernel refused, or that somebody keeps removing, are tried again after this long. */
 export const ADDRESS_RETRY_US = 1_000_000;
 /** Answers to lower routers are at least this far apart, the shortest interval there is: a flood is not answered by a flood. */
@@ -188,9 +193,20 @@ function onMasterTick(config: InstanceParameters, before: InstanceState, nowUs: 
     next = { ...next, announceDeadlineUs: nowUs + SECOND_ANNOUNCE_US, lastDefenceUs: nowUs };
   } else if (isDue(state.announceDeadlineUs, nowUs)) {
     actions.push({ type: "announce" });
-    next = { ...next, announceDeadlineUs: null };
+    next = { ...next, ...afterAnnouncing(next, nowUs) };
   }
   return { state: next, actions };
+}
+
+/** A burst that repeated a defence is followed by the usual second one; one a whole interval later is a defence itself. */
+function afterAnnouncing(
+  { lastDefenceUs }: InstanceState,
+  nowUs: number,
+): Pick<InstanceState, "announceDeadlineUs" | "lastDefenceUs"> {
+  if (lastDefenceUs === null || nowUs >= lastDefenceUs + SECOND_ANNOUNCE_US)
+    return { announceDeadlineUs: null, lastDefenceUs };
+  const sinceUs = nowUs - lastDefenceUs >= DEFENCE_INTERVAL_US ? nowUs : lastDefenceUs;
+  return { announceDeadlineUs: sinceUs + SECOND_ANNOUNCE_US, lastDefenceUs: sinceUs };
 }
 
 /** A peer may have become master meanwhile, and it is not to be preempted. */
@@ -309,7 +325,13 @@ function yieldTo(config: InstanceParameters, state: InstanceState, advert: Adver
 function defend(config: InstanceParameters, state: InstanceState, advert: AdvertEvent): StepResult {
   const { nowUs } = advert;
   const answer = answered(config, state, nowUs);
-  if (state.lastDefenceUs !== null && nowUs - state.lastDefenceUs < DEFENCE_INTERVAL_US) return answer;
+  if (state.lastDefenceUs !== null && nowUs - state.lastDefenceUs < DEFENCE_INTERVAL_US) {
+    const announceDeadlineUs = Math.min(
+      state.announceDeadlineUs ?? Number.POSITIVE_INFINITY,
+      repeatUs(state.lastDefenceUs, nowUs),
+    );
+    return { ...answer, state: { ...answer.state, announceDeadlineUs } };
+  }
   return {
     state: { ...answer.state, lastDefenceUs: nowUs, announceDeadlineUs: nowUs + SECOND_ANNOUNCE_US },
     actions: [
@@ -322,6 +344,12 @@ function defend(config: InstanceParameters, state: InstanceState, advert: Advert
       },
     ],
   };
+}
+
+/** When the addresses may be announced again, this soon after a defence. */
+function repeatUs(lastDefenceUs: number, nowUs: number): number {
+  const offsets = [...DEFENCE_REPEATS_US, DEFENCE_INTERVAL_US];
+  return lastDefenceUs + (offsets.find((offsetUs) => lastDefenceUs + offsetUs > nowUs) ?? DEFENCE_INTERVAL_US);
 }
 
 /** An advert at once, or as soon as the last one is not too fresh. */

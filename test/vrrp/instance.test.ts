@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { FAREWELL_OFFSETS_US, handoverBoundUs, releaseWaitUs } from "../../src/vrrp/handover.ts";
-import { ADDRESS_RETRY_US, ANSWER_INTERVAL_US, nextDeadlineUs, step } from "../../src/vrrp/instance.ts";
+import {
+  ADDRESS_RETRY_US,
+  ANSWER_INTERVAL_US,
+  DEFENCE_INTERVAL_US,
+  DEFENCE_REPEATS_US,
+  nextDeadlineUs,
+  step,
+} from "../../src/vrrp/instance.ts";
 import type {
   InstanceAction,
   InstanceEvent,
@@ -430,6 +437,30 @@ describe("vrrp instance: every cell of the state × event table", () => {
       actions: ["advert 100"],
     },
     {
+      name: "master, a lower router right after a defence: it may have announced after us, so we do again soon",
+      given: [...masterForAWhile, advert(T, 50)],
+      when: advert(T + 1_500, 50),
+      phase: "master",
+      actions: [],
+      check: (state) => assert.equal(state.announceDeadlineUs, T + DEFENCE_REPEATS_US[0]),
+    },
+    {
+      name: "master, a lower router that took over soon after we did: announced again, not five seconds later",
+      given: asMaster,
+      when: advert(DOWN_US + 837_000, 50),
+      phase: "master",
+      actions: ["advert 100"],
+      check: (state) => assert.equal(state.announceDeadlineUs, DOWN_US + DEFENCE_INTERVAL_US),
+    },
+    {
+      name: "master, announcing again after a defence: once more when switches have learned late",
+      given: [...masterForAWhile, advert(T, 50), advert(T + 1_500, 50)],
+      when: tick(T + DEFENCE_REPEATS_US[0]),
+      phase: "master",
+      actions: ["advert 100", "announce"],
+      check: (state) => assert.equal(state.announceDeadlineUs, T + SECOND_ANNOUNCE_US),
+    },
+    {
       name: "master, a flood of lower adverts: not answered by a flood",
       given: [...masterForAWhile, advert(T, 50), advert(T + 1_000, 50)],
       when: advert(T + 2_000, 50),
@@ -796,6 +827,35 @@ describe("vrrp instance: every cell of the state × event table", () => {
         .map(([event]) => `${phase} × ${event}`),
     );
     assert.deepEqual(missing, []);
+  });
+});
+
+describe("vrrp instance: a lower router that goes on advertising", () => {
+  it("is answered by a few bursts a second, and by the last of them after it fell silent", () => {
+    const bursts: number[] = [];
+    let state = run(normal, ...asMaster).state;
+    const feed = (event: InstanceEvent): void => {
+      const { state: next, actions } = step(normal, state, event);
+      state = next;
+      for (const { type } of actions) if (type === "announce") bursts.push(event.nowUs - DOWN_US);
+    };
+    /** Ticks that are due before an instant, as the shell feeds them. */
+    const tickUntil = (untilUs: number): void => {
+      for (let dueUs = nextDeadlineUs(state); dueUs !== undefined && dueUs <= untilUs; dueUs = nextDeadlineUs(state))
+        feed(tick(dueUs));
+    };
+    const lastUs = DOWN_US + 3 * SECOND;
+    for (let nowUs = DOWN_US + 2_000; nowUs < lastUs; nowUs += 7_000) {
+      tickUntil(nowUs);
+      feed(advert(nowUs, 50));
+    }
+    tickUntil(lastUs + 10 * SECOND);
+    const inFlood = bursts.filter((us) => us <= 3 * SECOND);
+    assert.ok(inFlood.length <= 3 * (1 + DEFENCE_REPEATS_US.length), `${inFlood.length} bursts in three seconds`);
+    assert.ok(inFlood.length >= 3, `${inFlood.length} bursts in three seconds`);
+    const after = bursts.filter((us) => us > lastUs - DOWN_US);
+    assert.ok(after.length >= 1 && after.length <= 2, `bursts after the flood: ${after}`);
+    assert.equal(state.announceDeadlineUs, null);
   });
 });
 
