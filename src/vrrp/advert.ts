@@ -29,6 +29,10 @@ export const VRRP_TYPE_ADVERTISEMENT = 1;
 export const HEADER_BYTES = 8;
 const IPV4_BYTES = 4;
 const CHECKSUM_OFFSET = 6;
+/** Bytes of a message that lists this many addresses, without a trailer. */
+export function messageBytes(addressCount: number): number {
+  return HEADER_BYTES + IPV4_BYTES * addressCount;
+}
 /** The count is one byte. */
 export const MAX_ADDRESSES = 255;
 /** Wire-only priority: "I am leaving". */
@@ -94,7 +98,7 @@ export function encodeAdvert(advert: Advert, form: ChecksumForm, addresses: Pack
     `interval out of range: ${intervalCs}`,
   );
   assert(advert.addresses.length >= 1 && advert.addresses.length <= MAX_ADDRESSES, "1 to 255 addresses");
-  const writer = new ByteWriter(HEADER_BYTES + IPV4_BYTES * advert.addresses.length)
+  const writer = new ByteWriter(messageBytes(advert.addresses.length))
     .u8((VRRP_VERSION << 4) | VRRP_TYPE_ADVERTISEMENT)
     .u8(vrid)
     .u8(priority)
@@ -129,7 +133,7 @@ export function decodeAdvert(message: Uint8Array, addresses: PacketAddresses): R
   const count = reader.u8();
   const intervalCs = reader.u16be() & 0x0fff;
   reader.skip(2);
-  if (message.length !== HEADER_BYTES + IPV4_BYTES * count) return err("packet_length");
+  if (message.length !== messageBytes(count)) return err("packet_length");
   if (count === 0) return err("address_count");
   if (vrid === 0) return err("vrid");
   const form = checksumFormOf(message, addresses);
