@@ -98,15 +98,16 @@ function makeFolder(dir: string, mode: number): void {
  * serves: those checks fail and say so, which is better than a director that does not come up at night.
  */
 function loadText(options: DaemonOptions, files: FileAccess, isReload: boolean): Result<LoadedConfig, string> {
-  const loaded = loadConfigFiles(options.file, { nodeName: options.nodeName }, files);
+  const { file, nodeName, env } = options;
+  const loaded = loadConfigFiles(file, { nodeName, credentialsDir: env.CREDENTIALS_DIRECTORY ?? null }, files);
   const problems = loaded.ok ? loaded.value.fileProblems : loaded.error;
   const isRefused = !loaded.ok || (isReload && problems.some(({ severity }) => severity === "error"));
   if (isRefused) {
     const text = problems.map((problem) => `${renderProblem(problem)}\n\n`).join("");
-    return err(`${text}${options.file}: ${countProblems(problems)}\n`);
+    return err(`${text}${file}: ${countProblems(problems)}\n`);
   }
   const warnings = [...loaded.value.warnings, ...problems].map(
     ({ location, message }) => `${location.file}:${location.line}:${location.column}: ${message}`,
   );
-  return ok({ config: loaded.value.config, warnings });
+  return ok({ config: loaded.value.config, keys: loaded.value.keys, warnings });
 }

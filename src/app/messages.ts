@@ -1,3 +1,4 @@
+import type { InstanceKeys } from "../config/keys.ts";
 import type { InstanceConfig, IpvsConfig, ScriptsConfig, ServiceConfig, SyncConfig } from "../config/model.ts";
 import type { InstanceStatus, ServerStatus, SyncStatus } from "../control/status.ts";
 import type { HandoverReport } from "./vrrp-instance.ts";
@@ -9,6 +10,8 @@ export interface VrrpProcessConfig {
   readonly runDir: string;
   /** Real-time priority, and the program locked in memory. */
   readonly realtime: boolean;
+  /** Bytes of the keys; absent = no instance has any. */
+  readonly keys?: InstanceKeys;
 }
 
 /** What the vrrp child says about a configuration that it took. */

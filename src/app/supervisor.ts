@@ -1,6 +1,7 @@
 import { DirectorError, ERROR_CATALOGUE, type ErrorCode, messageOf } from "../base/director-error.ts";
 import { EXIT, type ExitCode, exitCodeFor } from "../base/exit-codes.ts";
 import { err, ok, type Result } from "../base/result.ts";
+import { changedKeys, type InstanceKeys } from "../config/keys.ts";
 import type { DirectorConfig, ScheduleAction } from "../config/model.ts";
 import { ControlServer } from "../control/server.ts";
 import {
@@ -47,6 +48,7 @@ const FAREWELL_MS = 2_000;
 /** A configuration as loaded, or the problems as text ready to print. */
 export interface LoadedConfig {
   readonly config: DirectorConfig;
+  readonly keys: InstanceKeys;
   /** Located warnings, ready to print. */
   readonly warnings: readonly string[];
 }
@@ -84,6 +86,8 @@ export class Supervisor {
   readonly #checker: ChildKeeper<CheckerProcessConfig, CheckerState, CheckerFact>;
   readonly #startedAt = new Date();
   #config: DirectorConfig;
+  /** For the vrrp process alone. */
+  #keys: InstanceKeys;
   #loadedAt = new Date();
   #control: ControlServer | null = null;
   #reloading: Promise<Result<ReloadReport, ControlError>> | null = null;
@@ -99,6 +103,7 @@ export class Supervisor {
     this.#options = options;
     this.#collaborators = collaborators;
     this.#config = loaded.config;
+    this.#keys = loaded.keys;
     this.#logger = new WinstonLogger(this.#loggerOptions());
     this.#schedule = new Schedule((name, action) => this.#scheduled(name, action));
     this.#vrrp = new ChildKeeper(
@@ -230,9 +235,11 @@ export class Supervisor {
         details: loaded.error,
       });
     }
-    const { config, warnings } = loaded.value;
-    const changes = this.#collaborators.diff(this.#config, config);
+    const { config, keys, warnings } = loaded.value;
+    const rekeyed = changedKeys(this.#keys, keys).map((name) => `instance ${name}: contents of the keys changed`);
+    const changes = [...this.#collaborators.diff(this.#config, config), ...rekeyed];
     this.#config = config;
+    this.#keys = keys;
     this.#loadedAt = new Date();
     this.#logger.reconfigure(this.#loggerOptions());
     this.#schedule.configure(config.schedules);
@@ -336,7 +343,7 @@ export class Supervisor {
 
   #vrrpConfig(): VrrpProcessConfig {
     const { instances, vrrp } = this.#config;
-    return { instances, realtime: vrrp.realtime, runDir: this.#options.runDir };
+    return { instances, realtime: vrrp.realtime, runDir: this.#options.runDir, keys: this.#keys };
   }
 
   #checkerConfig(): CheckerProcessConfig {

@@ -3,6 +3,7 @@ import { decodeSource } from "./decode.ts";
 import type { FileAccess } from "./file-access.ts";
 import { fileProblems } from "./file-problems.ts";
 import { expandGlob, MAX_INCLUDED_FILES } from "./glob.ts";
+import { type InstanceKeys, type KeyOptions, readKeys } from "./keys.ts";
 import { loadParsed, patternsOf, tidy } from "./load.ts";
 import type { DirectorConfig } from "./model.ts";
 import { ParsedFile } from "./parsed-file.ts";
@@ -11,10 +12,12 @@ import { MAX_FILE_BYTES, tooLarge } from "./yaml/read.ts";
 
 export interface LoadedFiles {
   readonly config: DirectorConfig;
+  /** Read apart, so that whatever shows the configuration cannot show them. */
+  readonly keys: InstanceKeys;
   /** Warnings about the text, in the order of the files. */
   readonly warnings: readonly ConfigProblem[];
   /**
-   * Errors and warnings about the scripts and certificates that the configuration names. `check` and a reload refuse
+   * Errors and warnings about the scripts and certificates that the configuration names, warnings about key files. `check` and a reload refuse
    * errors; a daemon that starts had better report them and serve: the checks concerned fail, and say so.
    */
   readonly fileProblems: readonly ConfigProblem[];
@@ -23,13 +26,13 @@ export interface LoadedFiles {
 }
 
 /**
- * Reads the main file and what it includes, and looks at the files that checks name.
+ * Reads the main file and what it includes, reads the keys, and looks at the files that checks name.
  * @param path the main file, absolute or relative to the working directory; messages call it so
  * @returns the model, or every problem found
  */
 export function loadConfigFiles(
   path: string,
-  options: { readonly nodeName: string },
+  options: { readonly nodeName: string } & KeyOptions,
   files: FileAccess,
 ): Result<LoadedFiles, readonly ConfigProblem[]> {
   const absolute = files.absolute(path);
@@ -41,11 +44,15 @@ export function loadConfigFiles(
   const loaded = loadParsed({ main: parsed, included: sources, nodeName: options.nodeName });
   const order = [path, ...sources.map((source) => source.path)];
   if (!loaded.ok) return err(tidy([...loaded.error, ...problems], order));
-  if (problems.length > 0) return err(tidy([...problems, ...loaded.value.warnings], order));
+  const { keys, problems: keyProblems } = readKeys(loaded.value.instances, options, files);
+  // Without its key a director would be alone among its peers, or unprotected.
+  const isRefused = [...problems, ...keyProblems].some(({ severity }) => severity === "error");
+  if (isRefused) return err(tidy([...problems, ...keyProblems, ...loaded.value.warnings], order));
   return ok({
     config: loaded.value.config,
+    keys,
     warnings: loaded.value.warnings,
-    fileProblems: tidy(fileProblems(loaded.value.services, files), order),
+    fileProblems: tidy([...keyProblems, ...fileProblems(loaded.value.services, files)], order),
     files: [absolute, ...sources.map((source) => source.path)],
   });
 }

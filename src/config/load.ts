@@ -37,6 +37,7 @@ export interface LoadedConfig {
   readonly warnings: readonly ConfigProblem[];
   /** Where the parts of the model were read, for findings about files they name. */
   readonly services: readonly PlacedService[];
+  readonly instances: readonly PlacedInstance[];
 }
 
 /**
@@ -132,6 +133,7 @@ class Loader {
       },
       warnings: problems,
       services: this.#services,
+      instances: this.#instances,
     });
   }
 
