@@ -117,7 +117,7 @@ export class Supervisor {
         onConfigured: (outcome, restarts) => this.#childConfigured("vrrp", outcome, restarts),
         onGone: () => {
           this.#checker.tell(this.#board.forgetInstances().map((key) => [key, null]));
-            this.#vrrpProblems = [];
+          this.#vrrpProblems = [];
         },
       },
       this.#logger,

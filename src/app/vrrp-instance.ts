@@ -1,6 +1,7 @@
 import { unreachable } from "../base/assert.ts";
 import { Histogram } from "../base/histogram.ts";
 import { type Cidr, formatCidr, type IpText } from "../base/ip.ts";
+import type { KeyBytes } from "../config/keys.ts";
 import type { InstanceConfig } from "../config/model.ts";
 import type { InstanceStatus } from "../control/status.ts";
 import type { Alarm, AlarmFactory, Clock } from "../ports/clock.ts";
@@ -14,16 +15,21 @@ import type { Fault, InstanceAction, InstanceEvent, InstanceState, ResignPurpose
 import { dueTimers, type TimerKind } from "../vrrp/lateness.ts";
 import { csToUs, usToCs } from "../vrrp/timing.ts";
 import { initialState } from "../vrrp/transitions.ts";
+import { AdvertAuth } from "./advert-auth.ts";
 
 /** How often the same thing is said at most while it lasts, and warnings anew because the master changed. */
 const REPEAT_US = 60_000_000;
 
 /** What an instance can do to its interface. Nothing here throws. */
 export interface InstanceIo {
-  /** @returns 0 or a positive errno */
-  send(message: Buffer, source: IpText): number;
-  /** Feeds packets that already wait in the kernel. */
-  drain(): void;
+  /**
+   * Sends one advert to everybody whom the transport names.
+   * @param encode the bytes for a destination: some checksums cover it
+   * @returns 0 or a positive errno
+   */
+  send(encode: (destination: IpText) => Buffer, source: IpText): number;
+  /** Feeds packets that already wait in the kernel. @returns undefined when that is done, or a promise of it */
+  drain(): Promise<void> | undefined;
   /** Makes exactly these addresses present. */
   hold(addresses: readonly Cidr[]): HoldReport;
   /** Removes every address that this instance made. @returns sentences about those that could not be removed */
@@ -75,6 +81,7 @@ export class VrrpInstance {
   #state: InstanceState;
   readonly #with: InstanceCollaborators;
   readonly #alarm: Alarm;
+  readonly #auth: AdvertAuth;
   /** Source of the last advert: what a leaving master still says goodbye with when its address is gone. */
   #lastSource: IpText | null = null;
   #held: readonly string[] = [];
@@ -99,6 +106,9 @@ export class VrrpInstance {
   #saidClearedUs: number;
   /** Who waits for the end of a resignation; bounded by the commands under way. */
   #isLeaving = false;
+  /** Waiting packets are being fed before a tick. */
+  #isLooking = false;
+  #isShutDown = false;
   #awaiting: ((report: HandoverReport) => void)[] = [];
 
   constructor(config: InstanceConfig, collaborators: InstanceCollaborators) {
@@ -108,6 +118,11 @@ export class VrrpInstance {
     this.#sinceWallMs = collaborators.clock.wallMs();
     this.#saidClearedUs = collaborators.clock.nowUs();
     this.#alarm = collaborators.alarms.create(() => this.#due());
+    this.#auth = new AdvertAuth({
+      clock: collaborators.clock,
+      clockDiffers: (source, skewS) => this.#warnOfClock(source, skewS),
+    });
+    this.#auth.configure(config);
   }
 
   get config(): InstanceConfig {
@@ -166,15 +181,25 @@ export class VrrpInstance {
     this.#feed({ type: "addressLost", nowUs: this.#with.clock.nowUs() });
   }
 
+  /** The bytes of the keys that the configuration names; it may name others in the same turn. */
+  rekey(keys: readonly KeyBytes[]): void {
+    this.#auth.rekey(keys);
+  }
+
   reconfigure(config: InstanceConfig): void {
     const addressesChanged = config.addresses.map(formatCidr).join() !== this.#config.addresses.map(formatCidr).join();
+    const before = JSON.stringify({ ...this.#config, hmac: null });
     this.#config = config;
+    this.#auth.configure(config);
+    // How adverts are signed is nothing to the state machine: no timer starts anew and no advert goes out of turn.
+    if (JSON.stringify({ ...config, hmac: null }) === before) return;
     this.#feed({ type: "reconfigured", nowUs: this.#with.clock.nowUs(), addressesChanged });
   }
 
   /** Leaves at once; afterwards nothing of the instance is left on the interface. */
   shutdown(): void {
     this.#isLeaving = false;
+    this.#isShutDown = true;
     this.#feed({ type: "shutdown", nowUs: this.#with.clock.nowUs() });
     this.#with.io.release();
     this.#with.io.unshadow();
@@ -183,7 +208,8 @@ export class VrrpInstance {
 
   receive(packet: ReceivedPacket): void {
     const nowUs = this.#with.clock.nowUs();
-    const advert = acceptPacket(packet, this.#state.source);
+    const rules = { transport: this.#config.transport, authenticate: this.#auth.judgeOf(packet.source) };
+    const advert = acceptPacket(packet, this.#state.source, rules);
     if (!advert.ok) {
       this.#reject(packet, advert.error);
       return;
@@ -238,14 +264,27 @@ export class VrrpInstance {
   }
 
   #due(): void {
+    if (this.#isLooking) return;
     const due = dueTimers(this.#state, this.#with.clock.nowUs());
     for (const [kind, us] of due) this.#lateness[kind].record(us);
     const lateUs = Math.max(0, ...due.map(([, us]) => us));
     // After a stalled callback an advert may already wait: one that forbids a takeover, or one of whoever took over from us.
     const isAboutToTakeOver = this.#state.phase === "backup" || this.#state.handover !== null;
-    if (isAboutToTakeOver || lateUs >= this.#config.advertIntervalUs) this.#with.io.drain();
-    const nowUs = this.#with.clock.nowUs();
-    this.#feed({ type: "tick", nowUs });
+    const mustLook = isAboutToTakeOver || lateUs >= this.#config.advertIntervalUs;
+    const looked = mustLook ? this.#with.io.drain() : undefined;
+    if (looked === undefined) {
+      this.#tick();
+      return;
+    }
+    this.#isLooking = true;
+    void looked.then(() => {
+      this.#isLooking = false;
+      if (!this.#isShutDown) this.#tick();
+    });
+  }
+
+  #tick(): void {
+    this.#feed({ type: "tick", nowUs: this.#with.clock.nowUs() });
   }
 
   #feed(event: InstanceEvent): void {
@@ -328,7 +367,10 @@ export class VrrpInstance {
       addresses: addresses.map(({ address }) => address),
     };
     const atUs = this.#with.clock.nowUs();
-    const errno = this.#with.io.send(encodeAdvert(advert, checksum, { source, destination: VRRP_GROUP_IPV4 }), source);
+    const encode = (destination: IpText) => encodeAdvert(advert, checksum, { source, destination });
+    // One signature for all copies: it covers neither destination nor checksum.
+    const trailer = this.#auth.trailerFor(encode(VRRP_GROUP_IPV4), source);
+    const errno = this.#with.io.send((destination) => Buffer.concat([encode(destination), trailer]), source);
     this.#remember(priority, errno, { atUs, intervalUs: csToUs(advert.intervalCs) });
     if (errno === 0) this.#advertsSent += 1;
     else {
@@ -375,6 +417,15 @@ export class VrrpInstance {
 
   #servedAddresses(): readonly Cidr[] {
     return this.#config.addresses.filter((address) => this.#served.includes(formatCidr(address)));
+  }
+
+  #warnOfClock(source: IpText, skewS: number): void {
+    const windowS = this.#config.hmac?.windowS ?? 0;
+    this.#once(
+      "clock",
+      "warning",
+      `the clock of ${source} is ${Math.abs(skewS)}s ${skewS > 0 ? "ahead of" : "behind"} ours; adverts are refused beyond ${windowS}s: set both by NTP`,
+    );
   }
 
   #reject(packet: ReceivedPacket, reason: RejectReason): void {

@@ -1,10 +1,21 @@
 import { DirectorError, messageOf } from "../base/director-error.ts";
-import { type Cidr, familyOf, formatCidr, type IpText } from "../base/ip.ts";
+import {
+  type Cidr,
+  familyOf,
+  formatCidr,
+  IPV4_BITS,
+  type IpText,
+  ipFromBytes,
+  ipToBytes,
+  isInNetwork,
+} from "../base/ip.ts";
+import type { TransportConfig } from "../config/model.ts";
 import type { Logger } from "../ports/logger.ts";
 import type { AdvertTap, FrameSocket, ReceivedPacket, VrrpSocket } from "../ports/packet-socket.ts";
 import type { AddOutcome, AddressHolder, RemoveOutcome } from "../sys/addresses.ts";
 import type { InterfaceState } from "../sys/link-monitor.ts";
 import { claimedVrid } from "../vrrp/accept.ts";
+import { VRRP_GROUP_IPV4 } from "../vrrp/advert.ts";
 import { encodeGratuitousArp } from "../vrrp/garp.ts";
 import type { InterfaceFault } from "../vrrp/instance-model.ts";
 import { AddressShadow, type ShadowCollaborators } from "./address-shadow.ts";
@@ -26,10 +37,31 @@ export interface AddressTable {
 export interface InterfaceSockets {
   /** @throws DirectorError when the kernel refuses */
   openVrrp(link: InterfaceState, onPacket: (packet: ReceivedPacket) => void): VrrpSocket;
+  /**
+   * @param address the interface's own, which peers send to
+   * @throws DirectorError when the kernel refuses
+   */
+  openUdp(address: IpText, port: number, onPacket: (packet: ReceivedPacket) => void): VrrpSocket;
   /** @throws DirectorError when the kernel refuses */
   openFrames(link: InterfaceState): FrameSocket;
-  /** @returns null when the kernel refuses: a handover works without, only less smoothly */
-  openTap(link: InterfaceState): AdvertTap | null;
+  /**
+   * @param udpPort null = protocol 112
+   * @returns null when the kernel refuses: a handover works without, only less smoothly
+   */
+  openTap(link: InterfaceState, udpPort: number | null): AdvertTap | null;
+  /** Announces an address without a frame socket. @param target anybody else on the interface's network */
+  ask(link: InterfaceState, address: IpText, target: IpText): void;
+}
+
+/** An instance, and by which transport it speaks now. */
+interface Speaker {
+  readonly instance: VrrpInstance;
+  readonly transport: TransportConfig;
+}
+
+interface UdpEnd {
+  readonly address: IpText;
+  readonly socket: VrrpSocket;
 }
 
 export interface InterfaceCollaborators extends ShadowCollaborators {
@@ -37,7 +69,10 @@ export interface InterfaceCollaborators extends ShadowCollaborators {
   readonly logger: Logger;
 }
 
-/** One network interface with its sockets and the instances on it. One socket serves every VRID of the interface. */
+/**
+ * One network interface with its sockets and the instances on it. One raw socket serves every VRID that speaks protocol 112,
+ * one UDP socket every VRID of its port.
+ */
 export class VrrpInterface {
   readonly name: string;
   readonly #sockets: InterfaceSockets;
@@ -45,10 +80,12 @@ export class VrrpInterface {
   readonly #logger: Logger;
   readonly #shadowParts: ShadowCollaborators;
   #link: InterfaceState | undefined;
-  #vrrp: VrrpSocket | null = null;
+  #raw: VrrpSocket | null = null;
+  /** By port; bounded by the configuration. */
+  readonly #udp = new Map<number, UdpEnd>();
   #frames: FrameSocket | null = null;
   /** By VRID; bounded by the configuration. */
-  readonly #instances = new Map<number, VrrpInstance>();
+  readonly #speakers = new Map<number, Speaker>();
   #unknownVrids = 0;
 
   constructor(name: string, collaborators: InterfaceCollaborators) {
@@ -59,65 +96,130 @@ export class VrrpInterface {
     this.#shadowParts = collaborators;
   }
 
-  /** Packets for VRIDs that nobody here speaks: normal on a shared segment. */
+  /** Packets for VRIDs that nobody here speaks by their transport: normal on a shared segment. */
   get unknownVrids(): number {
     return this.#unknownVrids;
   }
 
   get isEmpty(): boolean {
-    return this.#instances.size === 0;
+    return this.#speakers.size === 0;
   }
 
-  get fault(): InterfaceFault | null {
+  /** Why an instance cannot speak here by its transport. */
+  faultOf(transport: TransportConfig): InterfaceFault | null {
     if (this.#link === undefined) return "interface is missing";
     if (!this.#link.isUp) return "interface is down";
     // Deaf, it would take itself for the only router.
-    if (this.#vrrp === null) return "interface cannot be opened";
-    return this.#link.primaryIpv4 === null ? "interface has no IPv4 address" : null;
+    if (transport.type !== "udp" && this.#raw === null) return "interface cannot be opened";
+    if (this.#link.primaryIpv4 === null) return "interface has no IPv4 address";
+    return this.#socketOf(transport) === null ? "interface cannot be opened" : null;
   }
 
   get source(): IpText | null {
     return this.#link?.primaryIpv4 ?? null;
   }
 
-  add(vrid: number, instance: VrrpInstance): void {
-    this.#instances.set(vrid, instance);
+  /** Also when its transport changed; `setLink` opens what it needs. */
+  add(vrid: number, instance: VrrpInstance, transport: TransportConfig): void {
+    this.#speakers.set(vrid, { instance, transport });
   }
 
   remove(vrid: number): void {
-    this.#instances.delete(vrid);
+    this.#speakers.delete(vrid);
   }
 
   /**
-   * Takes the interface's present state: opens sockets for a new device, closes those of a vanished one.
+   * Takes the interface's present state: opens the sockets that are needed, closes those of a vanished device or address.
    * @throws DirectorError when the kernel refuses a socket; the interface has a fault until another try succeeds
    */
   setLink(link: InterfaceState | undefined): void {
     if (this.#link !== undefined && link?.index !== this.#link.index) this.#leaveDevice();
     this.#link = link;
-    if (link?.isUp === true && this.#vrrp === null) this.#openSockets(link);
+    this.#closeUnused();
+    if (link?.isUp === true) this.#openMissing(link);
   }
 
   /** Whether sockets are missing on an interface that could be used. */
   get isDeaf(): boolean {
-    return this.#link?.isUp === true && this.#vrrp === null;
+    return this.#link?.isUp === true && (this.#isRawMissing || this.#missingPorts().length > 0);
+  }
+
+  get #isRawMissing(): boolean {
+    return this.#raw === null && this.#transports().some(({ type }) => type !== "udp");
+  }
+
+  /** Ports that are to be bound and can be. */
+  #missingPorts(): readonly number[] {
+    if (this.#link?.primaryIpv4 === null) return [];
+    const ports = this.#transports().flatMap((transport) => (transport.type === "udp" ? [transport.port] : []));
+    return [...new Set(ports)].filter((port) => !this.#udp.has(port));
+  }
+
+  #transports(): readonly TransportConfig[] {
+    return [...this.#speakers.values()].map(({ transport }) => transport);
+  }
+
+  #socketOf(transport: TransportConfig): VrrpSocket | null {
+    return transport.type === "udp" ? (this.#udp.get(transport.port)?.socket ?? null) : this.#raw;
   }
 
   /** The device went away, perhaps only under another name: nothing of ours may stay on it. */
   #leaveDevice(): void {
-    for (const instance of this.#instances.values()) instance.conditionChanged("interface is missing", null);
+    for (const { instance } of this.#speakers.values()) instance.conditionChanged("interface is missing", null);
     this.#closeSockets();
   }
 
-  #openSockets(link: InterfaceState): void {
-    const vrrp = this.#sockets.openVrrp(link, (packet) => this.#receive(packet));
+  #openMissing(link: InterfaceState): void {
+    const failures: unknown[] = [];
+    const attempt = (open: () => void): void => {
+      try {
+        open();
+      } catch (thrown) {
+        failures.push(thrown);
+      }
+    };
+    if (this.#isRawMissing) attempt(() => this.#openRaw(link));
+    for (const port of this.#missingPorts()) attempt(() => this.#openUdp(link, port));
+    if (failures.length > 0) throw failures[0];
+  }
+
+  #openRaw(link: InterfaceState): void {
+    const raw = this.#sockets.openVrrp(link, (packet) => this.#receive(packet, null));
     try {
-      this.#frames = this.#sockets.openFrames(link);
+      this.#frames ??= this.#sockets.openFrames(link);
     } catch (thrown) {
-      vrrp.close();
+      raw.close();
       throw thrown;
     }
-    this.#vrrp = vrrp;
+    this.#raw = raw;
+  }
+
+  #openUdp(link: InterfaceState, port: number): void {
+    const address = link.primaryIpv4;
+    if (address === null) return;
+    const socket = this.#sockets.openUdp(address, port, (packet) => this.#receive(packet, port));
+    this.#udp.set(port, { address, socket });
+    try {
+      this.#frames ??= this.#sockets.openFrames(link);
+    } catch (thrown) {
+      // Without the privilege for it addresses are announced in another way.
+      if (!(thrown instanceof DirectorError)) throw thrown;
+    }
+  }
+
+  /** What no instance speaks by any more, or what is bound to an address that is no longer the primary one. */
+  #closeUnused(): void {
+    const transports = this.#transports();
+    if (this.#raw !== null && !transports.some(({ type }) => type !== "udp")) {
+      this.#close(this.#raw);
+      this.#raw = null;
+    }
+    for (const [port, { address, socket }] of this.#udp) {
+      const isUsed = transports.some((transport) => transport.type === "udp" && transport.port === port);
+      if (isUsed && address === this.#link?.primaryIpv4) continue;
+      this.#close(socket);
+      this.#udp.delete(port);
+    }
   }
 
   /** Whether the interface has the address, by what was heard last. */
@@ -128,7 +230,8 @@ export class VrrpInterface {
 
   /** Tells every instance of the present state. */
   tellInstances(): void {
-    for (const instance of this.#instances.values()) instance.conditionChanged(this.fault, this.source);
+    for (const { instance, transport } of this.#speakers.values())
+      instance.conditionChanged(this.faultOf(transport), this.source);
   }
 
   close(): void {
@@ -136,20 +239,22 @@ export class VrrpInterface {
   }
 
   /** What one instance may do here; `made` remembers what it put on the interface. */
-  ioFor(): InstanceIo {
+  ioFor(vrid: number): InstanceIo {
+    const transport = (): TransportConfig => this.#speakers.get(vrid)?.transport ?? { type: "multicast" };
     /** Bounded by the addresses of the instance. */
     const made = new Map<string, Cidr>();
     const shadow = new AddressShadow(this.#shadowParts);
     let tap: AdvertTap | null = null;
     return {
-      send: (message, source) => this.#vrrp?.send(message, source) ?? ENETDOWN,
-      drain: () => this.#vrrp?.drain(),
+      send: (encode, source) => this.#send(transport(), encode, source),
+      drain: () => this.#socketOf(transport())?.drain(),
       hold: (addresses) => this.#hold(addresses, made),
       release: () => this.#release(made),
-      announce: (addresses) => this.#announce(addresses),
+      announce: (addresses) => this.#announce(addresses, transport()),
       shadow: (addresses) => {
         if (this.#link === undefined) return;
-        tap ??= this.#sockets.openTap(this.#link);
+        const spoken = transport();
+        tap ??= this.#sockets.openTap(this.#link, spoken.type === "udp" ? spoken.port : null);
         shadow.cast(this.name, addresses);
       },
       unshadow: () => {
@@ -159,6 +264,16 @@ export class VrrpInterface {
       },
       announceFor: (addresses, successor) => this.#announceFor(addresses, tap?.sourceMac(successor) ?? null),
     };
+  }
+
+  /** @returns 0, or the errno of the last copy that was refused */
+  #send(transport: TransportConfig, encode: (destination: IpText) => Buffer, source: IpText): number {
+    const socket = this.#socketOf(transport);
+    if (socket === null) return ENETDOWN;
+    if (transport.type === "multicast") return socket.send(encode(VRRP_GROUP_IPV4), source, VRRP_GROUP_IPV4);
+    let failed = 0;
+    for (const { address } of transport.peers) failed = socket.send(encode(address), source, address) || failed;
+    return failed;
   }
 
   #hold(addresses: readonly Cidr[], made: Map<string, Cidr>): HoldReport {
@@ -205,15 +320,25 @@ export class VrrpInterface {
   }
 
   /** Request-form gratuitous ARPs: the form that wins also within the neighbour's lock time. */
-  #announce(addresses: readonly Cidr[]): void {
+  #announce(addresses: readonly Cidr[], transport: TransportConfig): void {
     const mac = this.#link?.mac;
-    if (mac === null || mac === undefined || this.#link?.hasArp !== true || this.#frames === null) return;
+    if (mac === null || mac === undefined || this.#link?.hasArp !== true) return;
+    if (this.#frames === null) {
+      this.#announceByAsking(this.#link, addresses, transport);
+      return;
+    }
     const frames = addresses
       .filter(({ address }) => familyOf(address) === 4)
       .map(({ address }) => encodeGratuitousArp(mac, address));
     for (let round = 0; round < ANNOUNCE_FRAMES; round += 1) {
       for (const frame of frames) this.#frames.send(frame);
     }
+  }
+
+  #announceByAsking(link: InterfaceState, addresses: readonly Cidr[], transport: TransportConfig): void {
+    const target = onLinkTarget(link, transport);
+    if (target === null) return;
+    for (const { address } of addresses) if (familyOf(address) === 4) this.#sockets.ask(link, address, target);
   }
 
   /** One frame for each address in the name of another host; the own MAC only as the sender of the frame. */
@@ -225,27 +350,53 @@ export class VrrpInterface {
     }
   }
 
-  #receive(packet: ReceivedPacket): void {
+  /** @param port that it came to; null = protocol 112. Another door than its own would lead around the rules of a transport. */
+  #receive(packet: ReceivedPacket, port: number | null): void {
     const vrid = claimedVrid(packet.message);
-    const instance = vrid === undefined ? undefined : this.#instances.get(vrid);
-    if (instance === undefined) this.#unknownVrids += 1;
-    else instance.receive(packet);
+    const speaker = vrid === undefined ? undefined : this.#speakers.get(vrid);
+    const expected = speaker?.transport.type === "udp" ? speaker.transport.port : null;
+    if (speaker === undefined || expected !== port) this.#unknownVrids += 1;
+    else speaker.instance.receive(packet);
   }
 
   #closeSockets(): void {
-    for (const socket of [this.#vrrp, this.#frames]) {
-      try {
-        socket?.close();
-      } catch (thrown) {
-        const code = thrown instanceof DirectorError ? ` (${thrown.code})` : "";
-        this.#logger.log({
-          level: "warning",
-          source: "vrrp",
-          message: `a socket on ${this.name} could not be closed: ${messageOf(thrown)}${code}`,
-        });
-      }
-    }
-    this.#vrrp = null;
+    for (const socket of [this.#raw, this.#frames, ...[...this.#udp.values()].map((end) => end.socket)])
+      this.#close(socket);
+    this.#raw = null;
     this.#frames = null;
+    this.#udp.clear();
   }
+
+  #close(socket: { close(): void } | null): void {
+    try {
+      socket?.close();
+    } catch (thrown) {
+      const code = thrown instanceof DirectorError ? ` (${thrown.code})` : "";
+      this.#logger.log({
+        level: "warning",
+        source: "vrrp",
+        message: `a socket on ${this.name} could not be closed: ${messageOf(thrown)}${code}`,
+      });
+    }
+  }
+}
+
+/** A peer on one of the interface's networks, or somebody on the network of its primary address. */
+function onLinkTarget(link: InterfaceState, transport: TransportConfig): IpText | null {
+  const networks = link.addresses.map(({ address }) => address);
+  const peers = transport.type === "multicast" ? [] : transport.peers;
+  const near = peers.find(({ address }) => networks.some((network) => isInNetwork(address, network)));
+  if (near !== undefined) return near.address;
+  const own = networks.find(({ address }) => address === link.primaryIpv4);
+  return own === undefined ? null : neighbourOf(own);
+}
+
+/** The first address of an IPv4 network, or the second where the first is the own one; null where there is no other. */
+function neighbourOf({ address, prefixLength }: Cidr): IpText | null {
+  if (prefixLength > IPV4_BITS - 2) return null;
+  const value = ipToBytes(address).readUInt32BE();
+  const network = value - (value % 2 ** (IPV4_BITS - prefixLength));
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(network + (value === network + 1 ? 2 : 1));
+  return ipFromBytes(bytes);
 }

@@ -7,6 +7,7 @@ import type { LogEntry } from "../ports/logger.ts";
 import { Addresses, OWN_ADDRESS_PROTOCOL } from "../sys/addresses.ts";
 import { AdvertMemory } from "../sys/advert-memory.ts";
 import { openAdvertTap } from "../sys/advert-tap.ts";
+import { ArpAsker } from "../sys/arp-asker.ts";
 import { keepArpQuiet } from "../sys/arp-reserve.ts";
 import { systemClock, TimerfdAlarms } from "../sys/clock.ts";
 import { NETLINK_ROUTE } from "../sys/constants.ts";
@@ -15,6 +16,7 @@ import { type InterfaceState, LinkMonitor } from "../sys/link-monitor.ts";
 import { loadNative } from "../sys/native.ts";
 import { KernelNetlinkSocket } from "../sys/netlink-socket.ts";
 import { setRealtime } from "../sys/realtime.ts";
+import { UdpVrrpSocket } from "../sys/udp-vrrp-socket.ts";
 import { RawVrrpSocket } from "../sys/vrrp-socket.ts";
 import { ignoreTerminalSignals } from "./child-signals.ts";
 import { addressesToRemove, type Leftovers, planReturn } from "./crash-return.ts";
@@ -23,6 +25,9 @@ import { VrrpRouter } from "./vrrp-router.ts";
 
 /** Counters in `status` are this old at most. */
 const PUBLISH_US = 1_000_000;
+
+/** As many as there are frames in a burst of gratuitous ARP. */
+const ANNOUNCE_QUESTIONS = 5;
 
 /** The `vrrp` child: adverts, state machines, virtual addresses, gratuitous ARP; nothing else. */
 export function runVrrpProcess(): void {
@@ -42,9 +47,9 @@ export function runVrrpProcess(): void {
         onError: (error) => say("error", `interfaces could not be read: ${error.message}. ${error.remedy}`),
       }),
     );
-    const addresses = new Addresses({
-      netlink: orThrow(KernelNetlinkSocket.open(NETLINK_ROUTE, "socket for virtual addresses")),
-    });
+    const netlink = orThrow(KernelNetlinkSocket.open(NETLINK_ROUTE, "socket for virtual addresses"));
+    const addresses = new Addresses({ netlink });
+    const asker = new ArpAsker({ netlink });
     const memory = AdvertMemory.open(config.runDir);
     const leftovers = leftoversOn(links, memory);
     const crash = planReturn(config.instances, leftovers, (name) => links.get(name), systemClock.nowUs());
@@ -60,10 +65,12 @@ export function runVrrpProcess(): void {
         openVrrp: ({ name, index }, onPacket) =>
           orThrow(RawVrrpSocket.open({ interfaceName: name, interfaceIndex: index }, { onPacket })),
         openFrames: ({ name, index }) => orThrow(openFrameSocket({ interfaceName: name, interfaceIndex: index })),
-        openTap: ({ name, index }) => {
-          const tap = openAdvertTap({ interfaceName: name, interfaceIndex: index, udpPort: null });
+        openUdp: (address, port, onPacket) => orThrow(UdpVrrpSocket.open({ address, port }, { onPacket })),
+        openTap: ({ name, index }, udpPort) => {
+          const tap = openAdvertTap({ interfaceName: name, interfaceIndex: index, udpPort });
           return tap.ok ? tap.value : null;
         },
+        ask: ({ index }, address, target) => void asker.ask(index, address, target, ANNOUNCE_QUESTIONS),
       },
       arp: { keepQuiet: keepArpQuiet },
       publish: (key, state) => channel.outbox.state(key, state),

@@ -1,5 +1,6 @@
 import { assert } from "../base/assert.ts";
 import { DirectorError, messageOf } from "../base/director-error.ts";
+import type { InstanceKeys } from "../config/keys.ts";
 import type { InstanceConfig } from "../config/model.ts";
 import type { Alarm, AlarmFactory, Clock } from "../ports/clock.ts";
 import type { Logger } from "../ports/logger.ts";
@@ -48,6 +49,8 @@ export class VrrpRouter {
   /** Interfaces whose sockets were refused when last tried; bounded by the configuration. */
   readonly #deaf = new Set<string>();
   readonly #reopen: Alarm;
+  /** As configured last. */
+  #keys: InstanceKeys = {};
 
   constructor(collaborators: RouterCollaborators) {
     this.#with = collaborators;
@@ -62,7 +65,8 @@ export class VrrpRouter {
    * @param crash how instances go on after a run that was killed; for the first configuration
    * @throws DirectorError when a privilege for sockets is missing
    */
-  configure(config: Pick<VrrpProcessConfig, "instances">, crash: CrashReturn = NO_CRASH): void {
+  configure(config: Pick<VrrpProcessConfig, "instances" | "keys">, crash: CrashReturn = NO_CRASH): void {
+    this.#keys = config.keys ?? {};
     const wanted = new Map(config.instances.map((instance) => [instance.name, instance]));
     for (const [name, { instance }] of this.#running) {
       const next = wanted.get(name);
@@ -73,10 +77,20 @@ export class VrrpRouter {
     for (const instance of config.instances) {
       const running = this.#running.get(instance.name);
       if (running === undefined) this.#beginOrWait(instance, crash);
-      else if (JSON.stringify(running.instance.config) !== JSON.stringify(instance))
-        running.instance.reconfigure(instance);
+      else this.#reconfigure(running, instance);
     }
     this.publishAll();
+  }
+
+  #reconfigure({ instance, device }: Running, config: InstanceConfig): void {
+    instance.rekey(this.#keys[config.name] ?? []);
+    if (JSON.stringify(instance.config) === JSON.stringify(config)) return;
+    if (JSON.stringify(instance.config.transport) !== JSON.stringify(config.transport)) {
+      device.add(config.vrid, instance, config.transport);
+      this.#takeLink(device);
+      device.tellInstances();
+    }
+    instance.reconfigure(config);
   }
 
   /** An interface changed, appeared or vanished. */
@@ -187,17 +201,19 @@ export class VrrpRouter {
       clock,
       alarms,
       logger,
-      io: device.ioFor(),
+      io: device.ioFor(config.vrid),
       memory: this.#with.memory(config.interface, config.vrid),
       publish: (status) => this.#with.publish(instanceKey(config.name), status),
       ended: () => this.#hasLeft(config.name),
     });
-    device.add(config.vrid, instance);
+    instance.rekey(this.#keys[config.name] ?? []);
+    device.add(config.vrid, instance, config.transport);
     this.#running.set(config.name, { instance, device });
     const error = this.#takeLink(device);
+    const fault = device.faultOf(config.transport);
     const resumes = crash.resuming.has(config.name);
-    instance.start(device.fault, device.source, resumes);
-    if (resumes && device.fault !== null) this.#removeLeft(config);
+    instance.start(fault, device.source, resumes);
+    if (resumes && fault !== null) this.#removeLeft(config);
     if (crash.departed.has(config.name)) instance.sayGone();
     // What is missing now is missing for good; the supervisor says so and ends.
     if (error?.code === "PRIVILEGE_MISSING") throw error;

@@ -25,6 +25,7 @@ export const RTM_GETLINK = 18;
 export const RTM_NEWADDR = 20;
 export const RTM_DELADDR = 21;
 export const RTM_GETADDR = 22;
+export const RTM_DELNEIGH = 29;
 
 /** Multicast groups of NETLINK_ROUTE by number, for NETLINK_ADD_MEMBERSHIP; bind(2) takes `1 << (n - 1)`. */
 export const RTNLGRP_LINK = 1;
@@ -50,6 +51,8 @@ const IFA_CACHEINFO = 6;
 const IFA_FLAGS = 8;
 const IFA_PROTO = 11;
 
+const NDA_DST = 1;
+
 const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
 const IFLA_MTU = 4;
@@ -62,6 +65,8 @@ const IFLA_CARRIER = 33;
 const IFADDRMSG_BYTES = 8;
 /** ifinfomsg: family u8, pad u8, type u16, index i32, flags u32, change mask u32. */
 const IFINFOMSG_BYTES = 16;
+/** ndmsg: family u8, pad u8, pad u16, interface index i32, state u16, flags u8, type u8. */
+const NDMSG_TAIL_BYTES = 4;
 const FOREVER_S = 0xffffffff;
 
 /** IF_OPER_* by number (RFC 2863). */
@@ -183,6 +188,18 @@ export function encodeSetLinkUp(interfaceIndex: number, isUp: boolean): Buffer {
   return encodeMessage(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK, (writer) => {
     writer.u8(AF_UNSPEC).u8(0).u16le(0).u32le(interfaceIndex);
     writer.u32le(isUp ? IFF_UP : 0).u32le(IFF_UP);
+  });
+}
+
+/** RTM_DELNEIGH: forgets which MAC address a neighbour has, so that the kernel asks anew; ENOENT if it did not know. */
+export function encodeDeleteNeighbour(interfaceIndex: number, address: IpText): Buffer {
+  return encodeMessage(RTM_DELNEIGH, NLM_F_REQUEST | NLM_F_ACK, (writer) => {
+    writer
+      .u8(addressFamily(familyOf(address)))
+      .zeros(3)
+      .u32le(interfaceIndex)
+      .zeros(NDMSG_TAIL_BYTES);
+    new AttributeWriter(writer).bytes(NDA_DST, ipToBytes(address));
   });
 }
 

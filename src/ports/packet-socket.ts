@@ -6,19 +6,22 @@ export interface ReceivedPacket {
   readonly message: Buffer;
   readonly source: IpText;
   readonly destination: IpText;
-  /** TTL or hop limit of the IP header. */
-  readonly ttl: number;
+  /** TTL or hop limit of the IP header; null = the transport does not tell it. */
+  readonly ttl: number | null;
 }
 
-/** Raw protocol 112 on one interface, IPv4 multicast. Sending and receiving never throw: failures are counted and returned. */
+/** VRRP messages on one interface, by whichever transport. Sending and receiving never throw: failures are counted and returned. */
 export interface VrrpSocket {
   /**
-   * Sends one VRRP message to 224.0.0.18.
+   * Sends one VRRP message to the group or to a peer.
    * @returns 0, or the errno of the failed call as a positive number
    */
-  send(message: Buffer, source: IpText): number;
-  /** Hands every packet that waits in the kernel's queue to the receiver, at once (the second look before a takeover). */
-  drain(): void;
+  send(message: Buffer, source: IpText, destination: IpText): number;
+  /**
+   * Hands every packet that waits in the kernel's queue to the receiver (the second look before a takeover).
+   * @returns undefined when that was done at once; otherwise a promise of the moment when it is done
+   */
+  drain(): Promise<void> | undefined;
   close(): void;
 }
 

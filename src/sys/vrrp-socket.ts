@@ -24,7 +24,7 @@ import { CONTROL_PRIORITY } from "./frame-socket.ts";
 import { sockaddrIp } from "./sockaddr.ts";
 import { type ReceiveFacts, Socket } from "./socket.ts";
 
-/** The group of VRRP over IPv4. */
+/** The group of VRRP over IPv4, and the destination of what is sent unless another one is named. */
 export const VRRP_GROUP: IpText = "224.0.0.18";
 
 const IPV4_HEADER_BYTES = 20;
@@ -46,13 +46,12 @@ export interface VrrpSocketCounters {
 }
 
 /**
- * Raw protocol 112 on one interface: member of 224.0.0.18 there, own packets not looped back. The socket belongs to an
- * interface index; when the interface is deleted and created again, open a new one.
+ * Raw protocol 112 on one interface: member of 224.0.0.18 there, own packets not looped back; what peers send to this host
+ * alone arrives as well. The socket belongs to an interface index; when the interface is deleted and created again, open a new one.
  */
 export class RawVrrpSocket implements VrrpSocket {
   readonly #socket: Socket;
   readonly #onPacket: (packet: ReceivedPacket) => void;
-  readonly #group = sockaddrIp(VRRP_GROUP, 0);
   readonly #outgoing = Buffer.alloc(IPV4_HEADER_BYTES + MAX_MESSAGE_BYTES);
   readonly #incoming = Buffer.alloc(IPV4_HEADER_BYTES + 40 + MAX_MESSAGE_BYTES);
   readonly #facts: ReceiveFacts = { addressLength: 0, flags: 0 };
@@ -99,17 +98,19 @@ export class RawVrrpSocket implements VrrpSocket {
     return { ...this.#counters };
   }
 
-  send(message: Buffer, source: IpText): number {
+  send(message: Buffer, source: IpText, destination: IpText = VRRP_GROUP): number {
     assert(message.length <= MAX_MESSAGE_BYTES, `VRRP message of ${message.length} bytes`);
     this.#outgoing.set(ipToBytes(source), 12);
+    this.#outgoing.set(ipToBytes(destination), 16);
     message.copy(this.#outgoing, IPV4_HEADER_BYTES);
-    const sent = this.#socket.send(this.#outgoing.subarray(0, IPV4_HEADER_BYTES + message.length), this.#group);
+    const packet = this.#outgoing.subarray(0, IPV4_HEADER_BYTES + message.length);
+    const sent = this.#socket.send(packet, sockaddrIp(destination, 0));
     if (sent >= 0) return 0;
     this.#counters.sendErrors += 1;
     return -sent;
   }
 
-  drain(): void {
+  drain(): undefined {
     this.#receive(PACKETS_PER_DRAIN);
   }
 
@@ -134,7 +135,6 @@ export class RawVrrpSocket implements VrrpSocket {
     header[1] = 0xc0;
     header[8] = 255;
     header[9] = IPPROTO_VRRP;
-    header.set(ipToBytes(VRRP_GROUP), 16);
   }
 
   #onReadable(status: number): void {

@@ -21,7 +21,7 @@ interface Heard {
   readonly message: string;
   readonly source: IpText;
   readonly destination: IpText;
-  readonly ttl: number;
+  readonly ttl: number | null;
 }
 
 function macOf(host: Host): string {

@@ -7,7 +7,7 @@ import type { InstanceConfig } from "../../src/config/model.ts";
 import type { InstanceStatus } from "../../src/control/status.ts";
 import type { Alarm, AlarmFactory } from "../../src/ports/clock.ts";
 import type { LogEntry } from "../../src/ports/logger.ts";
-import type { ReceivedPacket } from "../../src/ports/packet-socket.ts";
+import type { ReceivedPacket, VrrpSocket } from "../../src/ports/packet-socket.ts";
 import type { AddOutcome, AddressHolder, RemoveOutcome } from "../../src/sys/addresses.ts";
 import type { LastAdvert } from "../../src/sys/advert-memory.ts";
 import type { InterfaceState } from "../../src/sys/link-monitor.ts";
@@ -24,7 +24,7 @@ interface Present {
 }
 
 export interface VirtualWire {
-  advert(message: Buffer, source: IpText): void;
+  advert(message: Buffer, source: IpText, destination: IpText, port: number | null): void;
   frame(frame: Buffer): void;
   /** Whose adverts come from this address. */
   macOf(router: IpText): string | null;
@@ -64,9 +64,10 @@ export class VirtualDirector {
   #heard: InterfaceState | undefined;
   /** Whether the device passes frames, whatever its name. */
   #isUp = true;
-  #receive: ((packet: ReceivedPacket) => void) | null = null;
+  /** By UDP port, null = protocol 112; as many as are configured. */
+  readonly #receivers = new Map<number | null, (packet: ReceivedPacket) => void>();
   /** Bounded by INBOX_LIMIT. */
-  #inbox: ReceivedPacket[] = [];
+  #inbox: { readonly packet: ReceivedPacket; readonly port: number | null }[] = [];
   /** What became due while the process stood still; as many as it has alarms. */
   readonly #overdue = new Set<() => void>();
   #isStalled = false;
@@ -143,10 +144,10 @@ export class VirtualDirector {
     this.#news();
   }
 
-  /** A packet reaches the interface. */
-  arrive(packet: ReceivedPacket): void {
-    if (!this.cable || !this.#isUp || this.#receive === null) return;
-    if (this.#inbox.length < INBOX_LIMIT) this.#inbox.push(packet);
+  /** A packet reaches the interface, as protocol 112 or at a UDP port. */
+  arrive(packet: ReceivedPacket, port: number | null = null): void {
+    if (!this.cable || !this.#isUp || !this.#receivers.has(port)) return;
+    if (this.#inbox.length < INBOX_LIMIT) this.#inbox.push({ packet, port });
     if (!this.#isStalled) this.#act(() => this.#read());
   }
 
@@ -154,7 +155,7 @@ export class VirtualDirector {
   crash(): void {
     this.#life += 1;
     this.#isRunning = false;
-    this.#receive = null;
+    this.#receivers.clear();
     this.#inbox = [];
     this.#overdue.clear();
     this.#isStalled = false;
@@ -239,7 +240,8 @@ export class VirtualDirector {
   }
 
   #read(): void {
-    for (let packet = this.#inbox.shift(); packet !== undefined; packet = this.#inbox.shift()) this.#receive?.(packet);
+    for (let next = this.#inbox.shift(); next !== undefined; next = this.#inbox.shift())
+      this.#receivers.get(next.port)?.(next.packet);
   }
 
   #boot(): VrrpRouter {
@@ -263,19 +265,9 @@ export class VirtualDirector {
         remove: (holder: AddressHolder, going: readonly Cidr[]) => going.map((cidr) => this.#remove(holder, cidr)),
       },
       sockets: {
-        openVrrp: (_link, onPacket) => {
-          if (this.refuseSockets)
-            throw new DirectorError("SYSTEM_CALL_FAILED", "opening the VRRP socket failed: EMFILE");
-          this.#receive = onPacket;
-          return {
-            send: (message, source) => this.#send(Buffer.from(message), source),
-            drain: () => this.#read(),
-            close: () => {
-              this.#receive = null;
-              this.#inbox = [];
-            },
-          };
-        },
+        openVrrp: (_link, onPacket) => this.#open(null, onPacket),
+        openUdp: (_address, port, onPacket) => this.#open(port, onPacket),
+        ask: () => undefined,
         openTap: () => ({ sourceMac: (router) => this.#wire.macOf(router), close: () => undefined }),
         openFrames: () => ({
           send: (frame) => {
@@ -289,9 +281,25 @@ export class VirtualDirector {
     });
   }
 
-  #send(message: Buffer, source: IpText): number {
+  #open(port: number | null, onPacket: (packet: ReceivedPacket) => void): VrrpSocket {
+    if (this.refuseSockets) throw new DirectorError("SYSTEM_CALL_FAILED", "opening the VRRP socket failed: EMFILE");
+    this.#receivers.set(port, onPacket);
+    return {
+      send: (message, source, destination) => this.#send(Buffer.from(message), source, destination, port),
+      drain: () => {
+        this.#read();
+        return undefined;
+      },
+      close: () => {
+        this.#receivers.delete(port);
+        this.#inbox = this.#inbox.filter((waiting) => waiting.port !== port);
+      },
+    };
+  }
+
+  #send(message: Buffer, source: IpText, destination: IpText, port: number | null): number {
     this.sent.push(message);
-    if (this.#isUp) this.#wire.advert(message, source);
+    if (this.#isUp) this.#wire.advert(message, source, destination, port);
     return 0;
   }
 

@@ -31,7 +31,8 @@ export class VirtualSegment {
   /** @param lastByte of its address 198.51.100.x and of its MAC */
   join(name: string, lastByte: number): VirtualDirector {
     const director = new VirtualDirector(name, lastByte, this.#time, {
-      advert: (message, source) => this.#advert(director, message, source),
+      advert: (message, source, destination, port) =>
+        this.#advert(director, { message, source, destination, ttl: port === null ? 255 : null }, port),
       frame: (frame) => this.#frame(director, frame),
       macOf: (router) => this.members.find(({ address }) => address === router)?.mac ?? null,
     });
@@ -39,14 +40,14 @@ export class VirtualSegment {
     return director;
   }
 
-  #advert(from: VirtualDirector, message: Buffer, source: IpText): void {
-    const packet: ReceivedPacket = { message, source, destination: VRRP_GROUP_IPV4, ttl: 255 };
+  #advert(from: VirtualDirector, packet: ReceivedPacket, port: number | null): void {
     for (const to of this.members) {
-      if (to === from || !from.cable) continue;
+      const isMeant = packet.destination === VRRP_GROUP_IPV4 || packet.destination === to.address;
+      if (to === from || !from.cable || !isMeant) continue;
       const delayUs = this.wire.carry(from.name, to.name);
       if (delayUs === null) continue;
       this.#time.after(delayUs, () => {
-        if (from.cable) to.arrive(packet);
+        if (from.cable) to.arrive(packet, port);
       });
     }
   }
