@@ -23,18 +23,26 @@ interface Settings {
   readonly priorities: readonly [number, number];
   readonly intervalsMs?: readonly [number, number];
   readonly checksum?: string;
+  readonly transport?: "multicast" | "unicast";
 }
 
 async function withMixedPair(
-  { priorities, intervalsMs = [200, 200], checksum = "pseudo-header" }: Settings,
+  { priorities, intervalsMs = [200, 200], checksum = "pseudo-header", transport = "multicast" }: Settings,
   use: (pair: Mixed) => Promise<void>,
 ): Promise<void> {
   await withTopology({ directors: 2 }, async (topology) => {
     const { vip } = topology.plan;
-    const yaml = `node: lb1\nvrrp: { instances: { mixed: { interface: eth0, vrid: 51, priority: ${priorities[0]}, advertise: ${intervalsMs[0]}ms, checksum: ${checksum}, addresses: [${vip}/32] } } }\n`;
+    const [own = "", peer = ""] = topology.plan.directors;
+    const cast = transport === "unicast" ? `transport: unicast, peers: [${peer}], ` : "";
+    const yaml = `node: lb1\nvrrp: { instances: { mixed: { interface: eth0, vrid: 51, priority: ${priorities[0]}, advertise: ${intervalsMs[0]}ms, ${cast}checksum: ${checksum}, addresses: [${vip}/32] } } }\n`;
     const holdfast = startDirector(topology, topology.lb(1), yaml);
     await holdfast.program.line(/initialize -> backup/);
-    const conf = keepalivedInstance({ priority: priorities[1], advertiseS: intervalsMs[1] / 1000, address: vip });
+    const conf = keepalivedInstance({
+      priority: priorities[1],
+      advertiseS: intervalsMs[1] / 1000,
+      address: vip,
+      ...(transport === "unicast" ? { unicast: { source: peer, peers: [own] } } : {}),
+    });
     const keepalived = startKeepalived(topology, topology.lb(2), conf);
     await use({ topology, holdfast, keepalived });
   });
@@ -62,15 +70,17 @@ function assertContent({ holdfast, keepalived }: Mixed): void {
 }
 
 describe("one virtual router with keepalived", () => {
-  for (const priorities of [
-    [150, 100],
-    [100, 150],
+  for (const [transport, ...priorities] of [
+    ["multicast", 150, 100],
+    ["multicast", 100, 150],
+    ["unicast", 150, 100],
+    ["unicast", 100, 150],
   ] as const) {
     const [master, backup] = priorities[0] > priorities[1] ? ["lb1", "lb2"] : ["lb2", "lb1"];
     const who = master === "lb1" ? "holdfast" : "keepalived";
 
-    it(`${who} as master: the other takes over when it is cut off, and gives way when it is back`, async () => {
-      await withMixedPair({ priorities }, async (pair) => {
+    it(`${transport}, ${who} as master: the other takes over when it is cut off, and gives way when it is back`, async () => {
+      await withMixedPair({ priorities, transport }, async (pair) => {
         const { topology } = pair;
         await held(pair, [master]);
         const host = topology.lb(master === "lb1" ? 1 : 2);
@@ -89,11 +99,12 @@ describe("one virtual router with keepalived", () => {
       });
     });
 
-    it(`${who} as master: the other takes over when it is stopped`, async () => {
-      await withMixedPair({ priorities }, async (pair) => {
+    it(`${transport}, ${who} as master: the other takes over when it is stopped`, async () => {
+      await withMixedPair({ priorities, transport }, async (pair) => {
         await held(pair, [master]);
+        // The host that takes over sees the goodbye, and what it sends itself, by whichever transport.
         const capture = await startCapture(
-          pair.topology.client,
+          pair.topology.lb(backup === "lb1" ? 1 : 2),
           join(pair.topology.dir, "adverts.pcap"),
           "eth0",
           "ip proto 112",

@@ -22,6 +22,8 @@ export interface InstanceOptions {
   /** Seconds, fractions allowed. */
   readonly advertiseS?: number;
   readonly address: string;
+  /** Own address and the peers'; absent = multicast. */
+  readonly unicast?: { readonly source: string; readonly peers: readonly string[] };
 }
 
 /** A VRRPv3 instance in keepalived's own words. */
@@ -31,7 +33,12 @@ export function keepalivedInstance({
   priority,
   advertiseS = 1,
   address,
+  unicast,
 }: InstanceOptions): string {
+  const cast =
+    unicast === undefined
+      ? ""
+      : `  unicast_src_ip ${unicast.source}\n  unicast_peer {\n${unicast.peers.map((peer) => `    ${peer}\n`).join("")}  }\n`;
   return `global_defs {\n  vrrp_version 3\n}
 vrrp_instance ${device} {
   state BACKUP
@@ -39,7 +46,7 @@ vrrp_instance ${device} {
   virtual_router_id ${vrid}
   priority ${priority}
   advert_int ${advertiseS}
-  virtual_ipaddress {
+${cast}  virtual_ipaddress {
     ${address}/32
   }
 }
