@@ -12,6 +12,7 @@ import {
   STATUS_VERSION,
 } from "../control/status.ts";
 import type { FactEntry, ReplyOutcome, StateEntry } from "../ipc/messages.ts";
+import { SYNC_LINGER_US } from "../ipvs/sync.ts";
 import { WinstonLogger, type WinstonLoggerOptions } from "../log/winston-logger.ts";
 import type { LogEntry } from "../ports/logger.ts";
 import { handoverBoundUs } from "../vrrp/handover.ts";
@@ -33,8 +34,11 @@ import { problemsOf, StatusBoard } from "./status-board.ts";
 /** How long a child may take to apply a configuration: loading ten thousand servers on a slow machine is the longest. */
 const REPLY_TIMEOUT_MS = 60_000;
 
-/** A child that does not stop by then is killed. Removing ten thousand servers on a slow machine is the longest. */
-const STOP_DEADLINE_MS = 10_000;
+/**
+ * A child that does not stop by then is killed. Removing ten thousand servers on a slow machine is the longest, and then the
+ * last connections are told to the other director.
+ */
+const STOP_DEADLINE_MS = 10_000 + SYNC_LINGER_US / 1000;
 
 /**
  * As above for the vrrp process, on top of what a handover may take; the addresses of one that hangs are taken off by

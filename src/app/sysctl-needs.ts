@@ -37,8 +37,9 @@ function apply(needs: readonly SysctlNeed[], manage: boolean): readonly LogEntry
     const parts = name.split(".");
     const present = readSysctl(parts);
     // Where a setting is two numbers, the kernel puts a tab between them.
-    if (present.ok && present.value.replace(/\s+/g, " ") === wanted) continue;
-    const seen = present.ok ? `is ${present.value}` : `cannot be read (${present.error.message})`;
+    const value = present.ok ? present.value.replace(/\s+/g, " ") : "?";
+    if (value === wanted) continue;
+    const seen = present.ok ? `is ${value}` : `cannot be read (${present.error.message})`;
     if (!manage) {
       say(
         "warning",
@@ -47,7 +48,7 @@ function apply(needs: readonly SysctlNeed[], manage: boolean): readonly LogEntry
       continue;
     }
     const written = writeSysctl(parts, wanted);
-    if (written.ok) say("notice", `sysctl ${name}: ${present.ok ? present.value : "?"} -> ${wanted}: ${why}`);
+    if (written.ok) say("notice", `sysctl ${name}: ${value} -> ${wanted}: ${why}`);
     else
       say("warning", `sysctl ${name} ${seen}, needed is ${wanted}, and it could not be set: ${written.error.message}`);
   }

@@ -30,7 +30,7 @@ describe("systemd/holdfast.service", () => {
   it("lets the vrrp process resign, also when the supervisor was killed, and gives a stop its time", () => {
     assert.equal(settings.get("KillMode"), "control-group");
     // The deadlines of supervisor.ts: a vrrp process that hangs, the search for its addresses, the checker.
-    assert.ok(Number(settings.get("TimeoutStopSec")) > 5 + 5 + 10);
+    assert.ok(Number(settings.get("TimeoutStopSec")) > 5 + 5 + 14);
     assert.equal(settings.get("OOMPolicy"), "continue");
   });
 });
