@@ -2,10 +2,12 @@
 // The table keeper on a real kernel, with ipvsadm and /proc/net/ip_vs as witnesses.
 import assert from "node:assert/strict";
 import { closeSync, openSync } from "node:fs";
+import { IpvsKernel } from "../../src/app/ipvs-kernel.ts";
 import { IpvsOwnership } from "../../src/app/ipvs-ownership.ts";
 import { IpvsTableKeeper } from "../../src/app/ipvs-table.ts";
 import { SCHEDULERS } from "../../src/config/model.ts";
 import type { Destination, VirtualService } from "../../src/ipvs/model.ts";
+import type { SyncDaemon } from "../../src/ipvs/sync.ts";
 import { NETLINK_GENERIC } from "../../src/netlink/message.ts";
 import type { NetlinkSocket } from "../../src/ports/netlink-socket.ts";
 import { CLONE_NEWNET } from "../../src/sys/constants.ts";
@@ -363,6 +365,81 @@ describe("IPVS on this kernel", () => {
     this.timeout(180_000);
     const { oursMs, theirsMs } = race(1, 10_000);
     assert.ok(oursMs < theirsMs, `${oursMs.toFixed(0)} ms against ${theirsMs.toFixed(0)} ms`);
+  });
+});
+
+describe("connection synchronisation on this kernel", () => {
+  const DAEMON: SyncDaemon = {
+    role: "backup",
+    interface: "d0",
+    id: 7,
+    group: "224.0.0.90",
+    port: 8850,
+    ttl: 2,
+    maxBytes: 1472,
+  };
+  let net: Net;
+  let kernel: IpvsKernel;
+
+  beforeEach(() => {
+    net = new Net();
+    net.exec(["sh", "-e", "-c", "ip link add d0 type veth peer name d1; ip address add 10.9.0.1/24 dev d0"]);
+    const opened = IpvsKernel.open({ socket: net.socket() });
+    assert.ok(opened.ok);
+    kernel = opened.value;
+  });
+
+  afterEach(() => {
+    for (const role of ["master", "backup"] as const) kernel.applySync({ type: "stopDaemon", role });
+    kernel.close();
+    net.remove();
+  });
+
+  function start(daemon: SyncDaemon): string | null {
+    const outcome = kernel.applySync({ type: "startDaemon", daemon });
+    assert.ok(outcome.ok);
+    return outcome.value;
+  }
+
+  function listed(): readonly SyncDaemon[] {
+    const daemons = kernel.syncDaemons();
+    assert.ok(daemons.ok);
+    return daemons.value;
+  }
+
+  const WORDS = "mcast=d0, syncid=7, maxlen=1472, group=224.0.0.90, port=8850, ttl=2";
+
+  it("starts what ipvsadm shows, reads it back as it was asked for, and stops it", () => {
+    net.exec(["sh", "-e", "-c", "ip link set d0 up; ip link set d1 up"]);
+    const both = [{ ...DAEMON, role: "master" as const }, DAEMON];
+    for (const daemon of both) assert.equal(start(daemon), null);
+    assert.deepEqual(listed(), both);
+    const shown = net.ipvsadm("-L", "--daemon", "-n").trim().split("\n");
+    assert.deepEqual(shown, [`master sync daemon (${WORDS})`, `backup sync daemon (${WORDS})`]);
+    for (const role of ["master", "backup", "backup"] as const) {
+      assert.deepEqual(kernel.applySync({ type: "stopDaemon", role }), { ok: true, value: null });
+    }
+    assert.deepEqual(listed(), []);
+    assert.equal(net.ipvsadm("-L", "--daemon", "-n").trim(), "");
+  });
+
+  it("reads what ipvsadm started", () => {
+    net.ipvsadm("--start-daemon", "backup", "--mcast-interface", "d0", "--syncid", "3", "--sync-maxlen", "1400");
+    const usual = { group: "224.0.0.81", port: 8848, ttl: 1 };
+    assert.deepEqual(listed(), [{ role: "backup", interface: "d0", id: 3, ...usual, maxBytes: 1400 }]);
+  });
+
+  it("says why one cannot be started", () => {
+    assert.match(start({ ...DAEMON, interface: "d9" }) ?? "", /there is no interface d9/);
+    assert.match(start({ ...DAEMON, role: "master" }) ?? "", /interface d0 is down/);
+    assert.equal(start(DAEMON), null, "a backup starts on an interface that is down");
+    assert.match(start(DAEMON) ?? "", /another program has just started one/);
+  });
+
+  it("shows one whose interface is gone as if nothing had happened", () => {
+    assert.equal(start(DAEMON), null);
+    net.exec(["sh", "-e", "-c", "ip link del d0; ip link add d0 type veth peer name d1"]);
+    assert.deepEqual(listed(), [DAEMON]);
   });
 });
 

@@ -34,7 +34,7 @@ export function lastWords(directors: readonly Director[]): string {
 }
 
 /** Waits until lb1 alone holds the VIP and both tables have this many servers. */
-export async function serving({ topology, directors }: Pair, servers: number, withinMs = 60_000): Promise<void> {
+export async function serving({ topology, directors }: Pair, servers: number, withinMs = 120_000): Promise<void> {
   const { vip } = topology.plan;
   try {
     await waitFor(

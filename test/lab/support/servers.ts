@@ -46,9 +46,22 @@ async function listening(host: Host, ports: readonly number[], program: Running)
   if (program.hasEnded) throw new Error(`${program.name} ended:\n${program.lines.slice(-10).join("\n")}`);
 }
 
+/** The server's pace, not the client's: what has not been sent cannot wait in a receive buffer. */
+export const FILE_RATE = 100_000;
+
+function homeOf(dir: string, host: Host): string {
+  return join(dir, `nginx-${host.name}`);
+}
+
+/** The folder whose files a host's web server gives under `/files/`; it exists when the web server does. */
+export function filesOf(dir: string, host: Host): string {
+  return join(homeOf(dir, host), "files");
+}
+
 /**
  * A real server: nginx on a host, every answer is the host's name.
- * `/healthz` answers 200, `/status/CODE` that code for 204, 404 and 503.
+ * `/healthz` answers 200, `/status/CODE` that code for 204, 404 and 503, `/files/NAME` a file of `filesOf(dir, host)`,
+ * `FILE_RATE` bytes a second.
  */
 export class WebServer {
   readonly host: Host;
@@ -60,8 +73,8 @@ export class WebServer {
   constructor(host: Host, dir: string, { ports = [80], tlsPorts = [], certificate }: WebOptions = {}) {
     this.host = host;
     this.#ports = [...ports, ...tlsPorts];
-    const home = join(dir, `nginx-${host.name}`);
-    mkdirSync(home, { recursive: true });
+    const home = homeOf(dir, host);
+    mkdirSync(filesOf(dir, host), { recursive: true });
     const tls = certificate ? `ssl_certificate ${certificate.cert}; ssl_certificate_key ${certificate.key};` : "";
     const listens = [...ports.map((port) => `listen ${port};`), ...tlsPorts.map((port) => `listen ${port} ssl;`)];
     const codes = [204, 404, 503].map((code) => `location = /status/${code} { return ${code}; }`);
@@ -74,7 +87,7 @@ http {
   access_log ${home}/access.log; default_type text/plain;
   client_body_temp_path ${home}/body; proxy_temp_path ${home}/proxy; fastcgi_temp_path ${home}/fastcgi;
   uwsgi_temp_path ${home}/uwsgi; scgi_temp_path ${home}/scgi;
-  server { ${listens.join(" ")} ${tls} location / { return 200 "${host.name}\\n"; } ${codes.join(" ")} }
+  server { ${listens.join(" ")} ${tls} location / { return 200 "${host.name}\\n"; } location /files/ { root ${home}; limit_rate ${FILE_RATE}; } ${codes.join(" ")} }
 }
 `,
     );
