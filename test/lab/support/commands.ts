@@ -58,6 +58,8 @@ export interface StartOptions {
   readonly name?: string;
   readonly cwd?: string;
   readonly environment?: Readonly<Record<string, string>>;
+  /** Called with each line at the moment it comes. */
+  readonly onLine?: (line: string) => void;
 }
 
 /** A program that keeps running, its lines, and its end. It leads a process group of its own. */
@@ -66,12 +68,14 @@ export class Running {
   /** Standard output and error as they came. Bounded: the first half goes when it reaches LINE_LIMIT. */
   lines: string[] = [];
   readonly #child: ChildProcess;
+  readonly #onLine: StartOptions["onLine"];
   #closed = false;
   #log: string | undefined;
 
   constructor(argv: readonly string[], options: StartOptions = {}) {
     const [command = "", ...args] = argv;
     this.name = options.name ?? argv.join(" ");
+    this.#onLine = options.onLine;
     const child = spawn(command, args, {
       stdio: ["ignore", "pipe", "pipe"],
       detached: true,
@@ -102,6 +106,7 @@ export class Running {
     if (this.#log !== undefined) appendFileSync(this.#log, `${line}\n`);
     if (this.lines.length >= Running.LINE_LIMIT) this.lines = this.lines.slice(Running.LINE_LIMIT / 2);
     this.lines.push(line);
+    this.#onLine?.(line);
   }
 
   get pid(): number {

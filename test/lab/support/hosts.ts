@@ -32,6 +32,10 @@ export class Host {
     ]);
   }
 
+  get cables(): readonly Cable[] {
+    return this.#cables;
+  }
+
   /** The command line that runs a command in this host. */
   argv(command: readonly string[]): string[] {
     return ["ip", "netns", "exec", this.name, ...command];
@@ -54,6 +58,11 @@ export class Host {
     const program = new Running(this.argv(command), { name: `${command[0]} on ${this.name}`, ...options });
     this.#running.push(program);
     return program;
+  }
+
+  /** Every process in this host. */
+  pids(): number[] {
+    return tryRun(["ip", "netns", "pids", this.name]).stdout.split("\n").filter(Boolean).map(Number);
   }
 
   sysctl(values: Readonly<Record<string, string>>): void {
@@ -120,9 +129,9 @@ export class Host {
   /** Ends every program in this host, also those that left their process group, and the host itself. */
   async close(): Promise<void> {
     for (const program of this.#running) program.kill();
-    for (const pid of tryRun(["ip", "netns", "pids", this.name]).stdout.split("\n").filter(Boolean)) {
+    for (const pid of this.pids()) {
       try {
-        process.kill(Number(pid), "SIGKILL");
+        process.kill(pid, "SIGKILL");
       } catch {
         // Ended in between.
       }
