@@ -6,6 +6,8 @@ export interface Samples {
   readonly unit: string;
   /** One per round, in order. */
   readonly values: readonly number[];
+  /** What the values may come to at most, where something says so. */
+  readonly allowed?: number;
 }
 
 export function median(values: readonly number[]): number {
@@ -28,6 +30,14 @@ export class Figures {
     { part: string; measure: string; program: string; unit: string; values: number[] }
   >();
 
+  /** What a measure may come to at most, where something says so; by part and measure. */
+  readonly #allowed = new Map<string, number>();
+
+  /** Says what a measure may come to at most, in its own unit. */
+  allow(part: string, measure: string, atMost: number): void {
+    this.#allowed.set(`${part}|${measure}`, atMost);
+  }
+
   /** Adds the value of one round and says it. */
   add(part: string, measure: string, unit: string, program: string, value: number): void {
     const key = `${part}|${measure}|${program}`;
@@ -38,7 +48,10 @@ export class Figures {
   }
 
   all(): readonly Samples[] {
-    return [...this.#samples.values()];
+    return [...this.#samples].map(([, entry]) => {
+      const allowed = this.#allowed.get(`${entry.part}|${entry.measure}`);
+      return allowed === undefined ? entry : { ...entry, allowed };
+    });
   }
 }
 
@@ -56,21 +69,28 @@ function cell(samples: Samples | undefined): string {
 }
 
 /**
- * One row per measure: medians with ranges of holdfast and of what stands beside it, and the ratio of the medians.
+ * One row per measure: medians with ranges of holdfast and of what stands beside it, the difference and the ratio of the
+ * medians, and what is allowed.
  * @returns a Markdown table
  */
 export function table(samples: readonly Samples[]): string {
-  const rows: string[] = ["| part | measure | unit | holdfast | beside it | ratio |", "|--|--|--|--:|--:|--:|"];
+  const rows: string[] = [
+    "| part | measure | unit | holdfast | beside it | difference | ratio | allowed |",
+    "|--|--|--|--:|--:|--:|--:|--:|",
+  ];
   for (const measure of new Set(samples.map((entry) => `${entry.part}|${entry.measure}`))) {
     const of = samples.filter((entry) => `${entry.part}|${entry.measure}` === measure);
     const ours = of.find(({ program }) => program === "holdfast");
     const others = of.filter(({ program }) => program !== "holdfast");
     const [part, name] = measure.split("|");
-    const unit = of[0]?.unit ?? "";
+    const { unit = "", allowed = Number.NaN } = of[0] ?? {};
     for (const other of others.length > 0 ? others : [undefined]) {
-      const ratio = ours && other ? number(median(ours.values) / median(other.values)) : "–";
+      const medians = ours && other ? [median(ours.values), median(other.values)] : [];
+      const [our = Number.NaN, their = Number.NaN] = medians;
       const beside = other === undefined ? "–" : `${other.program} ${cell(other)}`;
-      rows.push(`| ${part} | ${name} | ${unit} | ${cell(ours)} | ${beside} | ${ratio} |`);
+      rows.push(
+        `| ${part} | ${name} | ${unit} | ${cell(ours)} | ${beside} | ${number(our - their)} | ${number(our / their)} | ${number(allowed)} |`,
+      );
     }
   }
   return `${rows.join("\n")}\n`;

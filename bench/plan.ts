@@ -57,6 +57,11 @@ export type CheckKind = "none" | "tcp" | "http";
  * Each server checked every second, one second for the answer; two failures in a row take it out, one pass brings it back.
  */
 export function toYaml(plan: readonly PlannedService[], check: CheckKind): string {
+  return `node: bench\n${servicesYaml(plan, check)}`;
+}
+
+/** The keys `defaults` and `services` alone. */
+export function servicesYaml(plan: readonly PlannedService[], check: CheckKind): string {
   const probe = check === "http" ? "http: { path: /, expect: { status: 200 } }" : "tcp";
   const checks = check === "none" ? "" : `    checks:\n      - ${probe}\n`;
   const services = plan.map(
@@ -65,8 +70,7 @@ export function toYaml(plan: readonly PlannedService[], check: CheckKind): strin
         .map((server) => `      - ${server}:${SERVER_PORT}\n`)
         .join("")}${checks}`,
   );
-  return `node: bench
-defaults:
+  return `defaults:
   check: { interval: 1s, timeout: 1s, rise: 1, fall: 2 }
 services:
 ${services.join("")}`;
@@ -74,6 +78,11 @@ ${services.join("")}`;
 
 /** The same in keepalived's words: `retry 1` is a second failure in a row, a second later. */
 export function toKeepalived(plan: readonly PlannedService[], check: CheckKind): string {
+  return `global_defs {\n  router_id bench\n}\n${virtualServers(plan, check)}`;
+}
+
+/** The blocks `virtual_server` alone. */
+export function virtualServers(plan: readonly PlannedService[], check: CheckKind): string {
   const timing = "connect_timeout 1\n      retry 1\n      delay_before_retry 1";
   const probe =
     check === "none"
@@ -87,5 +96,5 @@ export function toKeepalived(plan: readonly PlannedService[], check: CheckKind):
         .map((server) => `  real_server ${server} ${SERVER_PORT} {\n    weight 1\n${probe}  }\n`)
         .join("")}}\n`,
   );
-  return `global_defs {\n  router_id bench\n}\n${services.join("")}`;
+  return services.join("");
 }

@@ -17,36 +17,35 @@ export class Servers {
   readonly #servers: Host;
   readonly #listener: Running;
   readonly #dir: string;
+  readonly #ownsDirector: boolean;
 
-  private constructor(director: Host, servers: Host, listener: Running, dir: string) {
+  private constructor(
+    { director, ownsDirector }: { readonly director: Host; readonly ownsDirector: boolean },
+    servers: Host,
+    listener: Running,
+    dir: string,
+  ) {
     this.director = director;
+    this.#ownsDirector = ownsDirector;
     this.#servers = servers;
     this.#listener = listener;
     this.#dir = dir;
   }
 
-  /** @param listens `tcp`: an acceptor in C; `http`: nginx */
-  static async up(listens: "tcp" | "http", dir: string): Promise<Servers> {
-    const director = new Host("bench-lb");
+  /**
+   * @param listens `tcp`: an acceptor in C; `http`: nginx
+   * @param existing a host of somebody else that becomes the director; it gets another interface
+   */
+  static async up(listens: "tcp" | "http", dir: string, existing?: Host): Promise<Servers> {
+    const director = existing ?? new Host("bench-lb");
+    const device = existing === undefined ? "eth0" : "servers";
     const servers = new Host("bench-rs");
-    run([
-      "ip",
-      "link",
-      "add",
-      "eth0",
-      "netns",
-      "bench-lb",
-      "type",
-      "veth",
-      "peer",
-      "name",
-      "eth0",
-      "netns",
-      "bench-rs",
-    ]);
-    director.addAddress(`${DIRECTOR_ADDRESS}/24`, "eth0");
+    const peer = ["peer", "name", "eth0", "netns", servers.name];
+    run(["ip", "link", "add", device, "netns", director.name, "type", "veth", ...peer]);
+    director.addAddress(`${DIRECTOR_ADDRESS}/24`, device);
     servers.addAddress(`${SERVERS_ADDRESS}/24`, "eth0");
-    for (const host of [director, servers]) host.exec(["ip", "link", "set", "eth0", "up"]);
+    director.exec(["ip", "link", "set", device, "up"]);
+    servers.exec(["ip", "link", "set", "eth0", "up"]);
     // Routed, so that the director has one neighbour and not two thousand: the neighbour table is not what is measured.
     director.exec(["ip", "route", "add", SERVER_NETWORK, "via", SERVERS_ADDRESS]);
     servers.exec(["ip", "route", "add", "local", SERVER_NETWORK, "dev", "lo"]);
@@ -55,7 +54,7 @@ export class Servers {
     const listener = listens === "tcp" ? startAcceptor(servers) : startNginx(servers, dir);
     if (listens === "tcp") await listener.line(/^listening$/);
     else await untilAccepting(servers, listener);
-    return new Servers(director, servers, listener, dir);
+    return new Servers({ director, ownsDirector: existing === undefined }, servers, listener, dir);
   }
 
   /** Connections that these servers' kernel has accepted so far, whoever made them. */
@@ -77,7 +76,7 @@ export class Servers {
   async down(): Promise<void> {
     this.#listener.kill();
     await this.#servers.close();
-    await this.director.close();
+    if (this.#ownsDirector) await this.director.close();
   }
 }
 
