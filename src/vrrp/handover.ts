@@ -144,7 +144,8 @@ export function onHandoverTick(
   const tookUs = nowUs - handover.sinceUs;
   const silence = `no other director answered within ${formatDurationUs(Math.round(tookUs / 1000) * 1000)}`;
   const undo = dropHandover(state, nowUs, silence);
-  if (handover.purpose === "rest") {
+  if (handover.purpose !== "stop") {
+    // Alone there is nobody to serve instead, not even where the rest of a group is.
     return {
       state: {
         ...state,
@@ -155,15 +156,10 @@ export function onHandoverTick(
       actions: [{ type: "sendAdvert", priority: config.priority }, ...undo],
     };
   }
-  const isStop = handover.purpose === "stop";
-  const phase = isStop ? "initialize" : "backup";
-  const reason = `${isStop ? "stopped" : "follows its group"}; ${silence}`;
+  const reason = `stopped; ${silence}`;
   return {
-    state: {
-      ...enter(config, state, phase, nowUs, reason),
-      downDeadlineUs: isStop ? null : nowUs + masterDownUs(config.priority, config.advertIntervalUs),
-    },
-    actions: [{ type: "releaseAddresses" }, ...undo, transition("master", phase, reason)],
+    state: enter(config, state, "initialize", nowUs, reason),
+    actions: [{ type: "releaseAddresses" }, ...undo, transition("master", "initialize", reason)],
   };
 }
 

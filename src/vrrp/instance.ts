@@ -261,7 +261,9 @@ function onAdvert(config: InstanceParameters, state: InstanceState, advert: Adve
 function onAdvertInBackup(config: InstanceParameters, before: InstanceState, advert: AdvertEvent): StepResult {
   const state = before.isSecondLook ? { ...before, isSecondLook: false } : before;
   if (advert.priority === PRIORITY_RELEASE) {
-    // From any source: the skew alone orders the candidates.
+    // From any source: the skew alone orders the candidates. But where another one has already been heard in its place, a
+    // goodbye that was overtaken on the way, or is said again, must not start an election against a living master.
+    if (isSucceeded(state, advert)) return unchanged(state);
     const downDeadlineUs = advert.nowUs + skewUs(config.priority, state.masterAdvertUs);
     return { state: { ...state, heard: heardFrom(advert), downDeadlineUs, preemptDeadlineUs: null }, actions: [] };
   }
@@ -273,6 +275,11 @@ function onAdvertInBackup(config: InstanceParameters, before: InstanceState, adv
   const preemptDeadlineUs = state.preemptDeadlineUs ?? advert.nowUs + preempt.delayUs;
   if (advert.nowUs >= preemptDeadlineUs) return discardLower(state, advert);
   return acceptMaster(config, { ...state, preemptDeadlineUs }, advert);
+}
+
+function isSucceeded({ heard, masterAdvertUs }: InstanceState, { source, nowUs }: AdvertEvent): boolean {
+  if (heard === null || heard.address === source || heard.priority === PRIORITY_RELEASE) return false;
+  return nowUs - heard.atUs < masterAdvertUs;
 }
 
 /** The down timer keeps running, so that this router takes over from the lower one when it ends. */
@@ -318,7 +325,26 @@ function onAdvertInMaster(config: InstanceParameters, state: InstanceState, adve
  */
 function yieldTo(config: InstanceParameters, state: InstanceState, advert: AdvertEvent, reason: string): StepResult {
   const quiet = listenTo(config, state, advert, reason);
-  return { ...quiet, actions: [{ type: "sendAdvert", priority: config.priority }, ...quiet.actions] };
+  return {
+    ...quiet,
+    actions: [
+      { type: "sendAdvert", priority: config.priority },
+      ...splitWarnings(config, state, advert),
+      ...quiet.actions,
+    ],
+  };
+}
+
+/** The master that had fallen silent when this one took over is heard again: it may never have stopped. */
+function splitWarnings(
+  config: InstanceParameters,
+  { heard, sinceUs }: InstanceState,
+  { source, priority, nowUs }: AdvertEvent,
+): readonly InstanceAction[] {
+  if (heard === null || heard.address !== source || heard.priority === PRIORITY_RELEASE) return [];
+  const lasted = ago(nowUs - sinceUs);
+  const message = `${source} (priority ${priority}), silent when this node (priority ${config.priority}) took over, advertises as master again; there may have been two masters for ${lasted}, now this node withdraws`;
+  return [{ type: "warn", code: "split_brain", message }];
 }
 
 /** A lower router thinks it is master: answer at once (RFC 9568 section 6.4.3), and repair the tables of switches and neighbours. */

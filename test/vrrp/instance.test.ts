@@ -161,6 +161,25 @@ describe("vrrp instance: every cell of the state × event table", () => {
       check: (state) => assert.equal(state.downDeadlineUs, 2 * SECOND + 2 * 609_375),
     },
     {
+      name: "backup, priority 0 of one that is not the master any more",
+      given: [start, advert(SECOND, 200, HIGHER)],
+      when: advert(SECOND + 1, 0, LOWER),
+      phase: "backup",
+      actions: [],
+      check: (state) => {
+        assert.equal(state.heard?.address, HIGHER);
+        assert.equal(state.downDeadlineUs, SECOND + DOWN_US);
+      },
+    },
+    {
+      name: "backup, priority 0 of another when the master has been silent for an interval",
+      given: [start, advert(SECOND, 200, HIGHER)],
+      when: advert(2 * SECOND, 0, LOWER),
+      phase: "backup",
+      actions: [],
+      check: (state) => assert.equal(state.downDeadlineUs, 2 * SECOND + 609_375),
+    },
+    {
       name: "backup, a normal advert cancels the resignation",
       given: [start, advert(SECOND, 0)],
       when: advert(SECOND + 1, 200),
@@ -696,12 +715,12 @@ describe("vrrp instance: every cell of the state × event table", () => {
       actions: ["releaseAddresses", "unshadowAddresses", "handoverEnded", "transition"],
     },
     {
-      name: "master, resigning with its group, nobody heard at all, last timer: follows",
+      name: "master, resigning with its group, nobody heard at all, last timer: serves on",
       given: [...masterForAWhile, resign(T, "follow"), ...unanswered(T, 2)],
       when: tick(T + handoverBoundUs(SECOND)),
-      phase: "backup",
-      actions: ["releaseAddresses", "unshadowAddresses", "handoverEnded", "transition"],
-      check: (state) => assert.equal(state.isResting, false),
+      phase: "master",
+      actions: ["advert 100", "unshadowAddresses", "handoverEnded"],
+      check: (state) => assert.equal(state.handover, null),
     },
     {
       name: "master, resigning, interface down: lets go at once",
