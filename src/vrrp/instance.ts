@@ -33,7 +33,7 @@ export const DEFENCE_INTERVAL_US = 1_000_000;
  * What is heard from a lower router sooner is answered by another burst, this long after the first: its own gratuitous ARPs follow
  * its advert, and so may come after the burst that answered the advert.
  */
-export const DEFENCE_REPEATS_US = [20_000, 200_000] as const;
+export const DEFENCE_REPEATS_US = [20_000, 100_000, 200_000, 400_000, 700_000] as const;
 /** Addresses that the kernel refused, or that somebody keeps removing, are tried again after this long. */
 export const ADDRESS_RETRY_US = 1_000_000;
 /** Answers to lower routers are at least this far apart, the shortest interval there is: a flood is not answered by a flood. */
