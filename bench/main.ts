@@ -27,16 +27,17 @@ const dir = mkdtempSync(join(tmpdir(), "holdfast-bench-"));
 async function measure(part: Part): Promise<readonly string[]> {
   const rounds = setting("BENCH_ROUNDS", ROUNDS[part]);
   const warmUpS = setting("BENCH_WARM_UP_S", 30);
+  const isRealtime = process.env.BENCH_REALTIME === "1";
   if (part === "failover") {
     const advertiseMs = (process.env.BENCH_ADVERTISE_MS ?? "1000,100,10").split(",").map(Number);
-    return benchFailover(figures, { rounds, advertiseMs });
+    return benchFailover(figures, { rounds, advertiseMs, isRealtime });
   }
   if (part === "jitter") {
     return benchJitter(figures, dir, {
       rounds,
       warmUpS,
       measureS: setting("BENCH_JITTER_S", 60),
-      isRealtime: process.env.BENCH_REALTIME === "1",
+      isRealtime,
       checksBy: existsSync("/proc/net/ip_vs") ? "daemon" : "other process",
     });
   }

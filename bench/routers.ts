@@ -59,7 +59,8 @@ export class RouterPair {
       this.#programs.set(number, director.program);
       return director.program;
     }
-    const scheduling = isRealtime ? "global_defs {\n  vrrp_rt_priority 50\n}\n" : "";
+    // Its usual limit of 10 ms without a blocking call would have it killed on a slow machine.
+    const scheduling = isRealtime ? "global_defs {\n  vrrp_rt_priority 50\n  vrrp_rlimit_rttime 1000000\n}\n" : "";
     const instance = keepalivedInstance({ priority, advertiseS: advertiseMs / 1000, address: this.topology.plan.vip });
     const program = startKeepalived(this.topology, host, scheduling + instance + rest);
     this.#programs.set(number, program);
