@@ -81,6 +81,11 @@ export class CheckTask {
     return this.#verdict;
   }
 
+  /** Attempts that were made, with any outcome. */
+  get attempts(): number {
+    return this.#attempts;
+  }
+
   /** Weight that a script set with its last pass; null = none. */
   get scriptWeight(): number | null {
     return this.#scriptWeight;

@@ -2,7 +2,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DirectorError } from "../base/director-error.ts";
 import { orThrow } from "../base/result.ts";
+import { bySignal } from "../checks/checker.ts";
 import { createCheckerFactory } from "../checks/checker-factory.ts";
+import { ScriptChecker } from "../checks/script.ts";
 import { ChildChannel } from "../ipc/child-channel.ts";
 import { RelayLogger } from "../log/relay.ts";
 import type { Logger } from "../ports/logger.ts";
@@ -18,7 +20,7 @@ import { ignoreTerminalSignals } from "./child-signals.ts";
 import { IpvsKernel } from "./ipvs-kernel.ts";
 import { IpvsOwnership, type OwnershipStore } from "./ipvs-ownership.ts";
 import { IpvsTableKeeper } from "./ipvs-table.ts";
-import type { CheckerFact, CheckerProcessConfig, CheckerReply, CheckerState } from "./messages.ts";
+import type { CheckerFact, CheckerNews, CheckerProcessConfig, CheckerReply, CheckerState } from "./messages.ts";
 import { SyncKeeper } from "./sync-keeper.ts";
 import { applySyncSysctls, applySysctls } from "./sysctl-needs.ts";
 
@@ -29,7 +31,7 @@ const BOOT_ID_FILE = "/proc/sys/kernel/random/boot_id";
 /** The `checker` child: every check, and the only writer of the IPVS table. */
 export function runCheckerProcess(): void {
   ignoreTerminalSignals();
-  const channel = new ChildChannel<CheckerProcessConfig, CheckerState, CheckerFact>();
+  const channel = new ChildChannel<CheckerProcessConfig, CheckerNews, CheckerFact>();
   const logger = new RelayLogger(channel.outbox);
   const connector = openTcpConnector();
   const runner = new SystemProcessRunner();
@@ -42,7 +44,10 @@ export function runCheckerProcess(): void {
     openTable: (stateDir) => openTable(stateDir, logger),
     ownsServices: (stateDir) => loadOwnership(stateDir, logger).keys.size > 0,
     applySysctls,
+    createTrackChecker: (instance, check) =>
+      bySignal(new ScriptChecker({ check, target: { instance, script: check.name } }, runner)),
     publish: (key, state) => channel.outbox.state(key, state),
+    publishFact: (key, fact) => channel.outbox.state(key, fact),
   });
   const sync = createSyncKeeper(logger, (key, state) => channel.outbox.state(key, state));
   channel.listen({

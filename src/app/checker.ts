@@ -9,10 +9,12 @@ import { DesiredTable, decisionKey } from "../ipvs/desired.ts";
 import type { IpvsTable } from "../ipvs/model.ts";
 import type { Alarm, AlarmFactory, Clock } from "../ports/clock.ts";
 import type { LogEntry, Logger } from "../ports/logger.ts";
+import type { TrackFact } from "../vrrp/track.ts";
 import { CheckRunner, type CheckRunnerEvent, type ServerSnapshot } from "./check-runner.ts";
 import { servingServers } from "./checker-adoption.ts";
 import type { IpvsReport, IpvsTableKeeper } from "./ipvs-table.ts";
-import { type CheckerProcessConfig, type CheckerReply, serverKey } from "./messages.ts";
+import { type CheckerProcessConfig, type CheckerReply, serverKey, serviceFactKey } from "./messages.ts";
+import { TrackScripts, type TrackScriptsCollaborators } from "./track-scripts.ts";
 
 /** After a change the table is read back this much later, once for all changes until then. */
 const READ_BACK_US = 1_000_000;
@@ -41,13 +43,17 @@ export interface CheckerCollaborators {
   ownsServices(stateDir: string): boolean;
   /** Looks at the sysctls that the services need; returns one sentence per problem. */
   applySysctls(services: readonly ServiceConfig[], manage: boolean): readonly LogEntry[];
+  createTrackChecker: TrackScriptsCollaborators["createChecker"];
   publish(key: string, state: ServerStatus | null): void;
+  /** Tells what became of something that an instance tracks. */
+  publishFact(key: string, fact: TrackFact | null): void;
 }
 
 /** Runs the checks and keeps the kernel's table equal to what they say. The only writer of that table. */
 export class Checker {
   readonly #with: CheckerCollaborators;
   readonly #runner: CheckRunner;
+  readonly #trackScripts: TrackScripts;
   readonly #readBack: Alarm;
   readonly #refresh: Alarm;
   #config: CheckerProcessConfig | null = null;
@@ -58,6 +64,8 @@ export class Checker {
   readonly #dirty = new Map<string, { readonly service: string; readonly server: string }>();
   readonly #desiredTable = new DesiredTable();
   readonly #apply: Alarm;
+  /** Services that are tracked and have news, to tell about when the turn ends; bounded by the configuration. */
+  readonly #trackedNews = new Set<string>();
   #isApplyScheduled = false;
   /** No change of the table by verdicts before. */
   #nextApplyUs = 0;
@@ -67,6 +75,14 @@ export class Checker {
     this.#with = collaborators;
     const { clock, alarms, random, createFactory } = collaborators;
     this.#runner = new CheckRunner({ clock, alarms, random, createFactory, onEvent: (event) => this.#onEvent(event) });
+    this.#trackScripts = new TrackScripts({
+      clock,
+      alarms,
+      random,
+      logger: collaborators.logger,
+      createChecker: (instance, check) => collaborators.createTrackChecker(instance, check),
+      publish: (key, fact) => collaborators.publishFact(key, fact),
+    });
     this.#apply = alarms.create(() => this.#applyNow());
     this.#readBack = alarms.create(() => this.#verify());
     this.#refresh = alarms.create(() => this.#publishSome());
@@ -82,6 +98,8 @@ export class Checker {
     for (const entry of this.#with.applySysctls(config.services, config.ipvs.manageSysctls))
       this.#with.logger.log(entry);
     const isFirst = this.#config === null;
+    for (const service of this.#config?.track.services ?? [])
+      if (!config.track.services.includes(service)) this.#with.publishFact(serviceFactKey(service), null);
     this.#config = config;
     const serving = isFirst ? this.#servingNow(config.services) : new Set<string>();
     this.#runner.reconfigure(
@@ -90,6 +108,9 @@ export class Checker {
     );
     const changes = this.#table === null ? [] : this.#report(this.#table.reconcile(this.#desired()));
     this.#refresh.arm(this.#with.clock.nowUs());
+    this.#trackScripts.reconfigure(config.track.scripts, config.scripts.maxConcurrent);
+    for (const service of config.track.services) this.#trackedNews.add(service);
+    this.#publishTracked();
     return { changes };
   }
 
@@ -101,6 +122,7 @@ export class Checker {
   /** Ends: no more checks, and holdfast's own services leave the kernel unless they are to be kept. */
   stop(): void {
     this.#runner.stop();
+    this.#trackScripts.stop();
     for (const alarm of [this.#apply, this.#readBack, this.#refresh]) alarm.disarm();
     const table = this.#table;
     // What is still scheduled finds nothing to change.
@@ -153,6 +175,7 @@ export class Checker {
   ): void {
     const key = `${service} ${server}`;
     this.#desiredTable.touch(service);
+    if (this.#config?.track.services.includes(service) === true) this.#trackedNews.add(service);
     if (to === null) {
       this.#decisions.delete(key);
       this.#with.publish(serverKey(service, server), null);
@@ -181,6 +204,7 @@ export class Checker {
     this.#isApplyScheduled = false;
     const startUs = this.#with.clock.nowUs();
     this.#publishDirty();
+    this.#publishTracked();
     if (this.#table !== null) {
       const report = this.#table.applyDesired(this.#desired());
       this.#report(report);
@@ -222,6 +246,20 @@ export class Checker {
       if (snapshot !== undefined) this.#publish(snapshot);
     }
     this.#dirty.clear();
+  }
+
+  /** Tells how many servers the tracked services have that are to get connections. */
+  #publishTracked(): void {
+    for (const { name, servers } of this.#config?.services ?? []) {
+      if (!this.#trackedNews.has(name)) continue;
+      const serving = servers.filter((server) => {
+        const decision = this.#decisions.get(decisionKey(name, server));
+        return decision?.present === true && decision.weight > 0;
+      });
+      const fact = { type: "service", serving: serving.length, servers: servers.length } as const;
+      this.#with.publishFact(serviceFactKey(name), fact);
+    }
+    this.#trackedNews.clear();
   }
 
   /** Tells about some servers in turn, so that attempts and latencies in `status` are recent at a bounded price. */

@@ -5,6 +5,7 @@ export function describeChanges(diff: ModelDiff): readonly string[] {
   return [
     ...diff.node.map((key) => `${key} changed`),
     ...describeParts("instance", diff.instances),
+    ...describeParts("group", diff.groups),
     ...describeParts("service", diff.services),
     ...Object.entries(diff.servers).flatMap(([service, parts]) => describeParts(`service ${service}: server`, parts)),
     ...describeParts("schedule", diff.schedules),

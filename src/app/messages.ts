@@ -1,11 +1,23 @@
 import type { InstanceKeys } from "../config/keys.ts";
-import type { InstanceConfig, IpvsConfig, ScriptsConfig, ServiceConfig, SyncConfig } from "../config/model.ts";
+import type {
+  GroupConfig,
+  InstanceConfig,
+  IpvsConfig,
+  ScriptsConfig,
+  ServiceConfig,
+  SyncConfig,
+  TrackedScript,
+} from "../config/model.ts";
 import type { InstanceStatus, ServerStatus, SyncStatus } from "../control/status.ts";
+import type { StateEntry } from "../ipc/messages.ts";
+import type { TrackFact } from "../vrrp/track.ts";
 import type { HandoverReport } from "./vrrp-instance.ts";
 
 /** What the vrrp child is told. */
 export interface VrrpProcessConfig {
   readonly instances: readonly InstanceConfig[];
+  /** Absent = none. */
+  readonly groups?: readonly GroupConfig[];
   /** Folder for what is gone after a boot. */
   readonly runDir: string;
   /** Real-time priority, and the program locked in memory. */
@@ -20,6 +32,9 @@ export interface VrrpReply {
   readonly problems: readonly string[];
 }
 
+/** What the vrrp child is told of what the checker found out, by `scriptFactKey` and `serviceFactKey`. */
+export type VrrpFact = TrackFact;
+
 /** What the checker child is told. */
 export interface CheckerProcessConfig {
   readonly services: readonly ServiceConfig[];
@@ -27,8 +42,22 @@ export interface CheckerProcessConfig {
   readonly scripts: ScriptsConfig;
   /** null = no connection synchronisation. */
   readonly sync: SyncConfig | null;
+  readonly track: CheckerTrackConfig;
   /** Folder for what must survive a restart. */
   readonly stateDir: string;
+}
+
+/** What instances track that the checker judges. */
+export interface CheckerTrackConfig {
+  readonly scripts: readonly InstanceScript[];
+  /** Names of services. */
+  readonly services: readonly string[];
+}
+
+/** A script that an instance tracks. */
+export interface InstanceScript {
+  readonly instance: string;
+  readonly script: TrackedScript;
 }
 
 /** State of one instance, by `instanceKey`. */
@@ -41,6 +70,9 @@ export interface CheckerFact {
   readonly phase: InstanceStatus["phase"];
 }
 
+/** What the checker child tells: states, and facts about what is tracked, by `scriptFactKey` and `serviceFactKey`. */
+export type CheckerNews = CheckerState | TrackFact;
+
 export const SYNC_KEY = "sync";
 
 export function instanceKey(instance: string): string {
@@ -50,6 +82,26 @@ export function instanceKey(instance: string): string {
 /** @param server `10.0.0.11:80` */
 export function serverKey(service: string, server: string): string {
   return `server/${service}/${server}`;
+}
+
+const FACT_PREFIX = "track/";
+
+/** Whether something that the checker tells is about what instances track. */
+export function isTrackFact(entry: StateEntry<CheckerNews>): entry is StateEntry<TrackFact> {
+  return entry[0].startsWith(FACT_PREFIX);
+}
+
+/** Whether it is about anything else. */
+export function isCheckerState(entry: StateEntry<CheckerNews>): entry is StateEntry<CheckerState> {
+  return !isTrackFact(entry);
+}
+
+export function scriptFactKey(instance: string, script: string): string {
+  return `${FACT_PREFIX}script/${instance}/${script}`;
+}
+
+export function serviceFactKey(service: string): string {
+  return `${FACT_PREFIX}service/${service}`;
 }
 
 /** How the handover of an instance and the others of its group ended. */

@@ -81,6 +81,11 @@ export function problemsOf(
     const status = instances.find((instance) => instance.name === name);
     if (status === undefined) problems.push(`instance ${name}: its process is not running yet`);
     else if (status.phase === "fault") problems.push(`instance ${name}: ${status.reason}`);
+    else {
+      // What has no weight is a fault; what has one may leave the node serving.
+      for (const { state, isPassing, weight } of status.track)
+        if (!isPassing && weight !== null) problems.push(`instance ${name}: ${state}, priority ${status.priority}`);
+    }
   }
   for (const service of services) {
     const up = service.servers.filter((server) => server.present && server.weight > 0).length;

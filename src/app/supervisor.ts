@@ -18,15 +18,19 @@ import type { LogEntry } from "../ports/logger.ts";
 import { handoverBoundUs } from "../vrrp/handover.ts";
 import { ChildKeeper } from "./child-keeper.ts";
 import { takeOffLeftovers } from "./leftovers.ts";
-import type {
-  CheckerFact,
-  CheckerProcessConfig,
-  CheckerReply,
-  CheckerState,
-  HandoverReply,
-  VrrpProcessConfig,
-  VrrpReply,
-  VrrpState,
+import {
+  type CheckerFact,
+  type CheckerNews,
+  type CheckerProcessConfig,
+  type CheckerReply,
+  type CheckerTrackConfig,
+  type HandoverReply,
+  isCheckerState,
+  isTrackFact,
+  type VrrpFact,
+  type VrrpProcessConfig,
+  type VrrpReply,
+  type VrrpState,
 } from "./messages.ts";
 import { Schedule } from "./schedule.ts";
 import { problemsOf, StatusBoard } from "./status-board.ts";
@@ -86,8 +90,8 @@ export class Supervisor {
   readonly #logger: WinstonLogger;
   readonly #board = new StatusBoard();
   readonly #schedule: Schedule;
-  readonly #vrrp: ChildKeeper<VrrpProcessConfig, VrrpState>;
-  readonly #checker: ChildKeeper<CheckerProcessConfig, CheckerState, CheckerFact>;
+  readonly #vrrp: ChildKeeper<VrrpProcessConfig, VrrpState, VrrpFact>;
+  readonly #checker: ChildKeeper<CheckerProcessConfig, CheckerNews, CheckerFact>;
   readonly #startedAt = new Date();
   #config: DirectorConfig;
   /** For the vrrp process alone. */
@@ -130,7 +134,11 @@ export class Supervisor {
       { ...this.#childOptions("checker"), stopDeadlineMs: STOP_DEADLINE_MS },
       this.#checkerConfig(),
       {
-        onState: (entries) => this.#board.updateServers(entries),
+        onState: (entries) => {
+          this.#board.updateServers(entries.filter(isCheckerState));
+          // Without a checker, what the last one found out stands.
+          this.#vrrp.tell(entries.filter(isTrackFact));
+        },
         onConfigured: (outcome, restarts) => this.#childConfigured("checker", outcome, restarts),
         // The kernel goes on forwarding by the last table; what was known about the servers still describes it.
         onGone: () => undefined,
@@ -346,13 +354,23 @@ export class Supervisor {
   }
 
   #vrrpConfig(): VrrpProcessConfig {
-    const { instances, vrrp } = this.#config;
-    return { instances, realtime: vrrp.realtime, runDir: this.#options.runDir, keys: this.#keys };
+    const { instances, groups, vrrp } = this.#config;
+    return { instances, groups, realtime: vrrp.realtime, runDir: this.#options.runDir, keys: this.#keys };
   }
 
   #checkerConfig(): CheckerProcessConfig {
     const { services, ipvs, scripts, sync } = this.#config;
-    return { services, ipvs, scripts, sync, stateDir: this.#options.stateDir };
+    return { services, ipvs, scripts, sync, track: this.#trackConfig(), stateDir: this.#options.stateDir };
+  }
+
+  /** What of the things that instances track is for the checker to judge. */
+  #trackConfig(): CheckerTrackConfig {
+    const { instances } = this.#config;
+    const services = instances.flatMap(({ track }) => track.services.map(({ service }) => service));
+    return {
+      scripts: instances.flatMap(({ name, track }) => track.scripts.map((script) => ({ instance: name, script }))),
+      services: [...new Set(services)],
+    };
   }
 
   #loggerOptions(): WinstonLoggerOptions {

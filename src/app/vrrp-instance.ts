@@ -10,10 +10,21 @@ import type { ReceivedPacket } from "../ports/packet-socket.ts";
 import type { AdvertSlot, LastAdvert } from "../sys/advert-memory.ts";
 import { acceptPacket, REJECT_REASONS, type RejectReason } from "../vrrp/accept.ts";
 import { type DecodedAdvert, encodeAdvert, PRIORITY_RELEASE, VRRP_GROUP_IPV4 } from "../vrrp/advert.ts";
+import { type DifferenceCode, differences } from "../vrrp/differences.ts";
+import type { GroupMember } from "../vrrp/group.ts";
 import { nextDeadlineUs, step } from "../vrrp/instance.ts";
-import type { Fault, InstanceAction, InstanceEvent, InstanceState, ResignPurpose } from "../vrrp/instance-model.ts";
+import type {
+  Fault,
+  InstanceAction,
+  InstanceEvent,
+  InstanceParameters,
+  InstanceState,
+  ResignPurpose,
+  WarningCode,
+} from "../vrrp/instance-model.ts";
 import { dueTimers, type TimerKind } from "../vrrp/lateness.ts";
 import { csToUs, usToCs } from "../vrrp/timing.ts";
+import { describeArithmetic, type Judgement, judge, type Tracker, type TrackFacts } from "../vrrp/track.ts";
 import { initialState } from "../vrrp/transitions.ts";
 import { AdvertAuth } from "./advert-auth.ts";
 
@@ -62,6 +73,17 @@ export interface HoldReport {
   readonly refused: readonly string[];
 }
 
+/** Where an instance stands among the others of this node. */
+export interface InstancePlace {
+  /** What counts for its priority, and what it cannot do without. */
+  readonly trackers: readonly Tracker[];
+  readonly group: {
+    readonly name: string;
+    /** The first member decides where the group is master. */
+    readonly isLeader: boolean;
+  } | null;
+}
+
 export interface InstanceCollaborators {
   readonly clock: Clock;
   readonly alarms: AlarmFactory;
@@ -69,8 +91,11 @@ export interface InstanceCollaborators {
   readonly io: InstanceIo;
   /** Where the last advert is remembered beyond the end of this process. */
   readonly memory: AdvertSlot;
+  readonly facts: TrackFacts;
   /** Called when there is something new to tell. */
   publish(status: InstanceStatus): void;
+  /** Called when something happened that the others of its group may have to know. */
+  changed(): void;
   /** Called once, when nothing is left to do after `resign("stop")`. */
   ended(): void;
 }
@@ -78,7 +103,16 @@ export interface InstanceCollaborators {
 /** Runs the pure state machine of one instance on a real clock and interface. */
 export class VrrpInstance {
   #config: InstanceConfig;
+  #place: InstancePlace;
+  #judgement: Judgement;
   #state: InstanceState;
+  /** Whether an event is being performed: the group is told when it has been. */
+  #isFeeding = false;
+  #interfaceFault: Fault | null = null;
+  #groupFault: Fault | null = null;
+  #source: IpText | null = null;
+  #heardUs: number | null = null;
+  #unfollowedUs: number | null = null;
   readonly #with: InstanceCollaborators;
   readonly #alarm: Alarm;
   readonly #auth: AdvertAuth;
@@ -101,6 +135,8 @@ export class VrrpInstance {
   /** Bounded by the reject reasons. */
   readonly #rejected = new Map<RejectReason, number>();
   readonly #forms = new Map<string, number>();
+  /** Bounded by the codes. */
+  readonly #events = new Map<DifferenceCode | WarningCode, number>();
   /** What was logged since the last change of state or master, and when; bounded by its few kinds. */
   readonly #said = new Map<string, number>();
   #saidClearedUs: number;
@@ -111,9 +147,11 @@ export class VrrpInstance {
   #isShutDown = false;
   #awaiting: ((report: HandoverReport) => void)[] = [];
 
-  constructor(config: InstanceConfig, collaborators: InstanceCollaborators) {
+  constructor(config: InstanceConfig, place: InstancePlace, collaborators: InstanceCollaborators) {
     this.#config = config;
+    this.#place = place;
     this.#with = collaborators;
+    this.#judgement = { priority: config.priority, faults: [], parts: [] };
     this.#state = initialState(config, collaborators.clock.nowUs());
     this.#sinceWallMs = collaborators.clock.wallMs();
     this.#saidClearedUs = collaborators.clock.nowUs();
@@ -140,7 +178,10 @@ export class VrrpInstance {
 
   /** @param resumes the addresses are here from a run that ended a moment ago */
   start(fault: Fault | null, source: IpText | null, resumes = false): void {
-    this.#feed({ type: "start", nowUs: this.#with.clock.nowUs(), resumes, fault, source });
+    this.#interfaceFault = fault;
+    this.#source = source;
+    this.#judge();
+    this.#feed({ type: "start", nowUs: this.#with.clock.nowUs(), resumes, fault: this.#fault, source });
   }
 
   /** Tells peers, on behalf of a run that was killed, that nobody here serves: one takes over at once. */
@@ -148,8 +189,84 @@ export class VrrpInstance {
     this.#send(PRIORITY_RELEASE);
   }
 
+  /** The interface changed. */
   conditionChanged(fault: Fault | null, source: IpText | null): void {
-    this.#feed({ type: "condition", nowUs: this.#with.clock.nowUs(), fault, source });
+    this.#interfaceFault = fault;
+    this.#source = source;
+    this.#tellCondition();
+  }
+
+  /** Something tracked may have changed. */
+  factsChanged(): void {
+    this.moved(this.#place);
+  }
+
+  /** The others of the group can serve, or one of them cannot. */
+  groupChanged(fault: Fault | null): void {
+    if (fault === this.#groupFault) return;
+    this.#groupFault = fault;
+    this.#tellCondition();
+  }
+
+  /** Another group, or other things that count for it. */
+  moved(place: InstancePlace): void {
+    const before = this.#fault;
+    // The group that it comes to says itself whether it can serve.
+    if (place.group?.name !== this.#place.group?.name) this.#groupFault = null;
+    this.#place = place;
+    this.#judge();
+    if (this.#fault !== before) this.#tellCondition();
+  }
+
+  get #ownFault(): Fault | null {
+    return this.#interfaceFault ?? (this.#judgement.faults.length === 0 ? null : this.#judgement.faults.join("; "));
+  }
+
+  /** Why it cannot serve: what is wrong with itself comes before what is wrong with its group. */
+  get #fault(): Fault | null {
+    return this.#ownFault ?? this.#groupFault;
+  }
+
+  #tellCondition(): void {
+    this.#feed({ type: "condition", nowUs: this.#with.clock.nowUs(), fault: this.#fault, source: this.#source });
+  }
+
+  /** Weighs what is tracked; the next advert carries the priority, and a backup counts with it from its next timer on. */
+  #judge(): void {
+    const before = this.#judgement;
+    const { priority } = this.#config;
+    this.#judgement = judge(priority, this.#place.trackers, this.#with.facts);
+    if (this.#judgement.priority === before.priority) return;
+    const sum = describeArithmetic(priority, this.#judgement);
+    this.#say("notice", `effective priority ${before.priority} -> ${this.#judgement.priority} = ${sum}`);
+  }
+
+  /** What the state machine goes by now. A member of a group leaves it to the first one to preempt, and then goes along. */
+  #parameters(): InstanceParameters {
+    const { group } = this.#place;
+    const goesAlong = group !== null && !group.isLeader && this.#state.phase === "backup";
+    const preempt = goesAlong ? ({ mode: "never" } as const) : this.#config.preempt;
+    return { priority: this.#judgement.priority, advertIntervalUs: this.#config.advertIntervalUs, preempt };
+  }
+
+  /** As the group sees it. */
+  member(): GroupMember {
+    const { phase, sinceUs, handover, isResting, source, heard, masterAdvertUs } = this.#state;
+    return {
+      name: this.#config.name,
+      phase,
+      sinceUs,
+      fault: this.#ownFault,
+      isHandingOver: handover !== null,
+      isResting,
+      isPreempting: this.#config.preempt.mode === "always",
+      priority: this.#judgement.priority,
+      source,
+      heard,
+      masterAdvertUs,
+      heardUs: this.#heardUs,
+      unfollowedUs: this.#unfollowedUs,
+    };
   }
 
   /** Another member of the group became master. */
@@ -186,10 +303,11 @@ export class VrrpInstance {
     this.#auth.rekey(keys);
   }
 
-  reconfigure(config: InstanceConfig): void {
+  reconfigure(config: InstanceConfig, place: InstancePlace): void {
     const addressesChanged = config.addresses.map(formatCidr).join() !== this.#config.addresses.map(formatCidr).join();
     const before = JSON.stringify({ ...this.#config, hmac: null });
     this.#config = config;
+    this.moved(place);
     this.#auth.configure(config);
     // How adverts are signed is nothing to the state machine: no timer starts anew and no advert goes out of turn.
     if (JSON.stringify({ ...config, hmac: null }) === before) return;
@@ -215,6 +333,7 @@ export class VrrpInstance {
       return;
     }
     this.#advertsReceived += 1;
+    this.#heardUs = nowUs;
     this.#compare(packet.source, advert.value);
     const { priority, intervalCs } = advert.value;
     this.#feed({ type: "advert", nowUs, source: packet.source, priority, intervalUs: csToUs(intervalCs) });
@@ -231,7 +350,11 @@ export class VrrpInstance {
       phase: this.#state.phase,
       since: new Date(this.#sinceWallMs).toISOString(),
       reason: this.#state.reason,
-      priority: this.#config.priority,
+      priority: this.#judgement.priority,
+      basePriority: this.#config.priority,
+      priorityText: describeArithmetic(this.#config.priority, this.#judgement),
+      track: this.#judgement.parts,
+      group: this.#place.group?.name ?? null,
       advertIntervalUs: this.#config.advertIntervalUs,
       isResting: this.#state.isResting,
       isHandingOver: this.#state.handover !== null,
@@ -254,6 +377,7 @@ export class VrrpInstance {
         handovers: this.#handovers,
         rejected: Object.fromEntries(this.#rejected),
         checksumForms: Object.fromEntries(this.#forms),
+        events: Object.fromEntries(this.#events),
       },
       lateness: {
         advert: this.#lateness.advert.spread(),
@@ -288,8 +412,17 @@ export class VrrpInstance {
   }
 
   #feed(event: InstanceEvent): void {
+    const isOutermost = !this.#isFeeding;
+    this.#isFeeding = true;
+    this.#advance(event);
+    if (!isOutermost) return;
+    this.#isFeeding = false;
+    this.#with.changed();
+  }
+
+  #advance(event: InstanceEvent): void {
     const before = this.#state;
-    const { state, actions } = step(this.#config, before, event);
+    const { state, actions } = step(this.#parameters(), before, event);
     this.#state = state;
     if (state.source !== null) this.#lastSource = state.source;
     if (state.phase !== before.phase) this.#said.clear();
@@ -335,6 +468,7 @@ export class VrrpInstance {
         this.#handoverEnded(action);
         break;
       case "warn":
+        this.#count(action.code);
         this.#repeat(action.code, "warning", action.message);
         break;
       case "transition":
@@ -351,6 +485,10 @@ export class VrrpInstance {
     this.#handovers += successor === null ? 0 : 1;
     if (successor === null && purpose === "rest")
       this.#say("warning", `handover failed, this node serves on: ${reason}`);
+    if (successor === null && purpose === "follow" && this.#state.phase === "master") {
+      this.#unfollowedUs = this.#with.clock.nowUs();
+      this.#repeat("unfollowed", "warning", `its group is master elsewhere, but ${reason}; this node serves on`);
+    }
     const waiting = this.#awaiting;
     this.#awaiting = [];
     for (const tell of waiting) tell({ successor, tookUs, reason });
@@ -437,36 +575,18 @@ export class VrrpInstance {
     );
   }
 
-  /** Differences that are accepted, but that an operator should mend. */
   #compare(source: IpText, advert: DecodedAdvert): void {
     const form = advert.checksumForm;
     this.#forms.set(form, (this.#forms.get(form) ?? 0) + 1);
-    const { checksum, advertIntervalUs, addresses } = this.#config;
-    if (form !== checksum) {
-      this.#once(
-        "form",
-        "warning",
-        `${source} sends the ${form} checksum, this node ${checksum}; many daemons drop the other form: set checksum: ${form}`,
-      );
+    const own = { ...this.#config, priority: this.#judgement.priority };
+    for (const { code, message } of differences(own, source, advert)) {
+      this.#count(code);
+      this.#once(code, "warning", message);
     }
-    if (advert.priority !== 0 && csToUs(advert.intervalCs) !== advertIntervalUs) {
-      this.#once(
-        "interval",
-        "warning",
-        `${source} advertises every ${advert.intervalCs * 10} ms, this node every ${advertIntervalUs / 1000} ms; make them equal`,
-      );
-    }
-    const theirs = [...advert.addresses].sort().join(", ");
-    const ours = addresses
-      .map(({ address }) => address)
-      .sort()
-      .join(", ");
-    if (theirs !== ours)
-      this.#once(
-        "addresses",
-        "warning",
-        `${source} advertises the addresses ${theirs}, this node ${ours}; make them equal`,
-      );
+  }
+
+  #count(code: DifferenceCode | WarningCode): void {
+    this.#events.set(code, (this.#events.get(code) ?? 0) + 1);
   }
 
   #once(key: string, level: LogEntry["level"], message: string): void {

@@ -20,7 +20,7 @@ import { UdpVrrpSocket } from "../sys/udp-vrrp-socket.ts";
 import { RawVrrpSocket } from "../sys/vrrp-socket.ts";
 import { ignoreTerminalSignals } from "./child-signals.ts";
 import { addressesToRemove, type Leftovers, planReturn } from "./crash-return.ts";
-import type { VrrpProcessConfig, VrrpReply, VrrpState } from "./messages.ts";
+import type { VrrpFact, VrrpProcessConfig, VrrpReply, VrrpState } from "./messages.ts";
 import { VrrpRouter } from "./vrrp-router.ts";
 
 /** Counters in `status` are this old at most. */
@@ -32,9 +32,11 @@ const ANNOUNCE_QUESTIONS = 5;
 /** The `vrrp` child: adverts, state machines, virtual addresses, gratuitous ARP; nothing else. */
 export function runVrrpProcess(): void {
   ignoreTerminalSignals();
-  const channel = new ChildChannel<VrrpProcessConfig, VrrpState>();
+  const channel = new ChildChannel<VrrpProcessConfig, VrrpState, VrrpFact>();
   const logger = new RelayLogger(channel.outbox);
   const say = (level: LogEntry["level"], message: string) => logger.log({ level, source: "vrrp", message });
+  /** What the checker found out, by key; bounded by what is tracked: who tells a fact tells its end. */
+  const facts = new Map<string, VrrpFact>();
   let router: VrrpRouter | null = null;
   let stopping: Promise<unknown> | null = null;
   let isRealtime = false;
@@ -73,6 +75,7 @@ export function runVrrpProcess(): void {
         ask: ({ index }, address, target) => void asker.ask(index, address, target, ANNOUNCE_QUESTIONS),
       },
       arp: { keepQuiet: keepArpQuiet },
+      fact: (key) => facts.get(key),
       publish: (key, state) => channel.outbox.state(key, state),
       memory: (name, vrid) => memory.slot(name, vrid),
     });
@@ -100,6 +103,13 @@ export function runVrrpProcess(): void {
       if (router === null) open(config);
       else router.configure(config);
       return { problems: makeRealtime(config.realtime) };
+    },
+    facts: (entries) => {
+      for (const [key, fact] of entries) {
+        if (fact === null) facts.delete(key);
+        else facts.set(key, fact);
+      }
+      router?.factsChanged();
     },
     command: (name, argument) => {
       if (name !== "handover" || typeof argument !== "string")

@@ -1,16 +1,29 @@
 import { assert } from "../base/assert.ts";
 import { DirectorError, messageOf } from "../base/director-error.ts";
 import type { InstanceKeys } from "../config/keys.ts";
-import type { InstanceConfig } from "../config/model.ts";
+import type { GroupConfig, InstanceConfig } from "../config/model.ts";
 import type { Alarm, AlarmFactory, Clock } from "../ports/clock.ts";
 import type { Logger } from "../ports/logger.ts";
 import type { AdvertSlot } from "../sys/advert-memory.ts";
 import type { InterfaceState } from "../sys/link-monitor.ts";
+import { groupFault, groupOrders } from "../vrrp/group.ts";
+import { sharedTrackers, type TrackFacts, trackersOf } from "../vrrp/track.ts";
 import type { ArpReserve } from "./address-shadow.ts";
 import { type CrashReturn, NO_CRASH } from "./crash-return.ts";
-import { type HandoverReply, instanceKey, type VrrpProcessConfig, type VrrpState } from "./messages.ts";
-import { VrrpInstance } from "./vrrp-instance.ts";
+import {
+  type HandoverReply,
+  instanceKey,
+  scriptFactKey,
+  serviceFactKey,
+  type VrrpFact,
+  type VrrpProcessConfig,
+  type VrrpState,
+} from "./messages.ts";
+import { type InstancePlace, VrrpInstance } from "./vrrp-instance.ts";
 import { type AddressTable, type InterfaceSockets, VrrpInterface } from "./vrrp-interface.ts";
+
+/** What concerns instances in the configuration. */
+export type RouterConfig = Pick<VrrpProcessConfig, "instances" | "groups" | "keys">;
 
 export interface RouterCollaborators {
   readonly clock: Clock;
@@ -23,6 +36,8 @@ export interface RouterCollaborators {
   link(name: string): InterfaceState | undefined;
   /** Hears news of interfaces that wait in the kernel; they arrive by `linkChanged`. */
   hearLinks(): void;
+  /** What the checker said last about something tracked, by its key. */
+  fact(key: string): VrrpFact | undefined;
   publish(key: string, state: VrrpState | null): void;
   /** Where the last advert of a virtual router is remembered beyond the end of this process. */
   memory(interfaceName: string, vrid: number): AdvertSlot;
@@ -30,6 +45,8 @@ export interface RouterCollaborators {
 
 /** An interface whose sockets the kernel refused is tried again after this long. */
 const REOPEN_US = 1_000_000;
+/** What one order makes of a group is looked at again at once, this often at most: what is left over waits for the next event. */
+const GROUP_ROUNDS_MAX = 10;
 
 interface Running {
   readonly instance: VrrpInstance;
@@ -49,11 +66,17 @@ export class VrrpRouter {
   /** Interfaces whose sockets were refused when last tried; bounded by the configuration. */
   readonly #deaf = new Set<string>();
   readonly #reopen: Alarm;
+  readonly #facts: TrackFacts;
+  #config: RouterConfig = { instances: [] };
+  /** While instances are told something, and whether something happened meanwhile. */
+  #isSettling = false;
+  #isUnsettled = false;
   /** As configured last. */
   #keys: InstanceKeys = {};
 
   constructor(collaborators: RouterCollaborators) {
     this.#with = collaborators;
+    this.#facts = factsOf(collaborators);
     this.#reopen = collaborators.alarms.create(() => {
       for (const [name, device] of this.#interfaces) if (device.isDeaf) this.linkChanged(name);
     });
@@ -65,8 +88,14 @@ export class VrrpRouter {
    * @param crash how instances go on after a run that was killed; for the first configuration
    * @throws DirectorError when a privilege for sockets is missing
    */
-  configure(config: Pick<VrrpProcessConfig, "instances" | "keys">, crash: CrashReturn = NO_CRASH): void {
+  configure(config: RouterConfig, crash: CrashReturn = NO_CRASH): void {
+    this.#config = config;
     this.#keys = config.keys ?? {};
+    this.#together(() => this.#apply(config, crash));
+    this.publishAll();
+  }
+
+  #apply(config: RouterConfig, crash: CrashReturn): void {
     const wanted = new Map(config.instances.map((instance) => [instance.name, instance]));
     for (const [name, { instance }] of this.#running) {
       const next = wanted.get(name);
@@ -79,27 +108,94 @@ export class VrrpRouter {
       if (running === undefined) this.#beginOrWait(instance, crash);
       else this.#reconfigure(running, instance);
     }
-    this.publishAll();
+  }
+
+  /** What the checker says about something tracked changed. */
+  factsChanged(): void {
+    this.#together(() => {
+      for (const { instance } of this.#running.values()) instance.factsChanged();
+    });
+  }
+
+  #groupOf(name: string): GroupConfig | undefined {
+    return this.#config.groups?.find(({ instances }) => instances.includes(name));
+  }
+
+  /** The members of the group that are configured, by the configuration: also those that have not begun or have not left yet. */
+  #placeOf({ name, track }: InstanceConfig): InstancePlace {
+    const group = this.#groupOf(name);
+    const own = trackersOf(name, track);
+    if (group === undefined) return { trackers: sharedTrackers(own, [own]), group: null };
+    const members = group.instances.flatMap((member) => this.#config.instances.filter((each) => each.name === member));
+    return {
+      trackers: sharedTrackers(
+        own,
+        members.map((member) => trackersOf(member.name, member.track)),
+      ),
+      group: { name: group.name, isLeader: group.instances[0] === name },
+    };
+  }
+
+  /** Groups are looked at when everything that belongs together has been told. */
+  #together(tell: () => void): void {
+    const isOutermost = !this.#isSettling;
+    this.#isSettling = true;
+    this.#isUnsettled = true;
+    try {
+      tell();
+      for (let round = 0; isOutermost && this.#isUnsettled && round < GROUP_ROUNDS_MAX; round += 1) {
+        this.#isUnsettled = false;
+        for (const group of this.#config.groups ?? []) this.#settle(group);
+      }
+    } finally {
+      if (isOutermost) this.#isSettling = false;
+    }
+  }
+
+  #settle(group: GroupConfig): void {
+    const members = group.instances.flatMap((name) => this.#running.get(name)?.instance ?? []);
+    if (members.length < 2) {
+      for (const instance of members) instance.groupChanged(null);
+      return;
+    }
+    const seen = members.map((instance) => instance.member());
+    members.forEach((instance, index) => {
+      instance.groupChanged(groupFault(group.name, seen, seen[index]?.name ?? ""));
+    });
+    const now = members.map((instance) => instance.member());
+    for (const order of groupOrders(group.name, now, this.#with.clock.nowUs())) {
+      const instance = members.find(({ config }) => config.name === order.member);
+      if (order.type === "join") instance?.join(order.reason);
+      else void instance?.resign("follow");
+    }
   }
 
   #reconfigure({ instance, device }: Running, config: InstanceConfig): void {
     instance.rekey(this.#keys[config.name] ?? []);
-    if (JSON.stringify(instance.config) === JSON.stringify(config)) return;
+    if (JSON.stringify(instance.config) === JSON.stringify(config)) {
+      instance.moved(this.#placeOf(config));
+      return;
+    }
     if (JSON.stringify(instance.config.transport) !== JSON.stringify(config.transport)) {
       device.add(config.vrid, instance, config.transport);
       this.#takeLink(device);
       device.tellInstances();
     }
-    instance.reconfigure(config);
+    instance.reconfigure(config, this.#placeOf(config));
   }
 
   /** An interface changed, appeared or vanished. */
   linkChanged(name: string): void {
     const device = this.#interfaces.get(name);
-    if (device === undefined) return;
-    this.#takeLink(device);
-    device.tellInstances();
-    this.#lookForLostAddresses(device);
+    this.#together(() => {
+      if (device !== undefined) {
+        this.#takeLink(device);
+        device.tellInstances();
+      }
+      // It may be tracked.
+      for (const { instance } of this.#running.values()) instance.factsChanged();
+    });
+    if (device !== undefined) this.#lookForLostAddresses(device);
   }
 
   /** @returns the error of a socket that the kernel refused; it is logged, and tried again later */
@@ -138,19 +234,24 @@ export class VrrpRouter {
   }
 
   /**
-   * Hands an instance over to a peer; it rests afterwards.
+   * Hands an instance over to a peer, and the others of its group with it; they rest afterwards.
    * @throws DirectorError when there is no such instance
    */
   async handover(name: string): Promise<HandoverReply> {
-    const running = this.#running.get(name);
-    if (running === undefined) throw new DirectorError("CONTROL_REFUSED", `there is no instance ${name}`);
-    return [{ instance: name, ...(await running.instance.resign("rest")) }];
+    if (!this.#running.has(name)) throw new DirectorError("CONTROL_REFUSED", `there is no instance ${name}`);
+    const reports = (this.#groupOf(name)?.instances ?? [name]).flatMap((member) => {
+      const running = this.#running.get(member);
+      return running === undefined ? [] : [{ member, report: running.instance.resign("rest") }];
+    });
+    return Promise.all(reports.map(async ({ member, report }) => ({ instance: member, ...(await report) })));
   }
 
   /** Every instance makes way for its peer; resolves when nothing of ours is on any interface. */
   async stop(): Promise<void> {
     this.#waiting = [];
-    for (const name of [...this.#running.keys()]) this.#leave(name);
+    this.#together(() => {
+      for (const name of [...this.#running.keys()]) this.#leave(name);
+    });
     if (this.#leaving.size > 0) {
       await new Promise<void>((resolve) => {
         this.#onEmpty = resolve;
@@ -162,8 +263,10 @@ export class VrrpRouter {
   /** Every instance leaves at once; afterwards nothing of ours is on any interface. */
   shutdown(): void {
     this.#waiting = [];
-    for (const name of [...this.#leaving.keys()]) this.#end(name, this.#leaving);
-    for (const name of [...this.#running.keys()]) this.#end(name, this.#running);
+    this.#together(() => {
+      for (const name of [...this.#leaving.keys()]) this.#end(name, this.#leaving);
+      for (const name of [...this.#running.keys()]) this.#end(name, this.#running);
+    });
     this.#reopen.close();
     this.#onEmpty?.();
   }
@@ -190,20 +293,26 @@ export class VrrpRouter {
     this.#end(name, this.#leaving);
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const config of waiting) this.#beginOrWait(config, NO_CRASH);
+    this.#together(() => {
+      for (const config of waiting) this.#beginOrWait(config, NO_CRASH);
+    });
     if (this.#leaving.size === 0) this.#onEmpty?.();
   }
 
   #begin(config: InstanceConfig, crash: CrashReturn): void {
     const device = this.#interfaceOf(config.interface);
     const { clock, alarms, logger } = this.#with;
-    const instance = new VrrpInstance(config, {
+    const instance = new VrrpInstance(config, this.#placeOf(config), {
       clock,
       alarms,
       logger,
       io: device.ioFor(config.vrid),
       memory: this.#with.memory(config.interface, config.vrid),
+      facts: this.#facts,
       publish: (status) => this.#with.publish(instanceKey(config.name), status),
+      changed: () => {
+        if (this.#groupOf(config.name) !== undefined) this.#together(() => undefined);
+      },
       ended: () => this.#hasLeft(config.name),
     });
     instance.rekey(this.#keys[config.name] ?? []);
@@ -213,7 +322,7 @@ export class VrrpRouter {
     const fault = device.faultOf(config.transport);
     const resumes = crash.resuming.has(config.name);
     instance.start(fault, device.source, resumes);
-    if (resumes && fault !== null) this.#removeLeft(config);
+    if (resumes && instance.phase !== "master") this.#removeLeft(config);
     if (crash.departed.has(config.name)) instance.sayGone();
     // What is missing now is missing for good; the supervisor says so and ends.
     if (error?.code === "PRIVILEGE_MISSING") throw error;
@@ -249,4 +358,22 @@ export class VrrpRouter {
     this.#interfaces.set(name, device);
     return device;
   }
+}
+
+function factsOf({ link, fact }: Pick<RouterCollaborators, "link" | "fact">): TrackFacts {
+  return {
+    interfaceState: (name) => {
+      const state = link(name);
+      if (state === undefined) return "missing";
+      return state.isUp ? "up" : "down";
+    },
+    script: (instance, name) => {
+      const found = fact(scriptFactKey(instance, name));
+      return found?.type === "script" ? found : undefined;
+    },
+    service: (name) => {
+      const found = fact(serviceFactKey(name));
+      return found?.type === "service" ? found : undefined;
+    },
+  };
 }

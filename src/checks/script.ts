@@ -14,13 +14,23 @@ const MAX_WEIGHT = 65_535;
 const FIRST_WEIGHT_CODE = 2;
 const WEIGHT_LINE = /^weight=(.*)$/gm;
 
+/** What a script that judges this node for an instance is told. */
+export interface TrackTarget {
+  readonly instance: string;
+  /** Name of the script among those of the instance. */
+  readonly script: string;
+}
+
 /** Passes when a program says so by its exit code; it may set the server's weight too. */
 export class ScriptChecker implements SignalChecker {
   readonly #check: ScriptCheckConfig;
   readonly #request: ProcessRequest;
   readonly #runner: ProcessRunner;
 
-  constructor(options: { readonly check: ScriptCheckConfig; readonly target: CheckTarget }, runner: ProcessRunner) {
+  constructor(
+    options: { readonly check: ScriptCheckConfig; readonly target: CheckTarget | TrackTarget },
+    runner: ProcessRunner,
+  ) {
     const { check, target } = options;
     this.#check = check;
     this.#runner = runner;
@@ -28,14 +38,7 @@ export class ScriptChecker implements SignalChecker {
       command: check.command,
       // The whole environment: a script's result must not depend on how the daemon was started, and what the daemon
       // was given (credentials, proxies) is not the script's business.
-      env: {
-        PATH,
-        HOLDFAST_SERVICE: target.service,
-        HOLDFAST_CHECK: target.check,
-        HOLDFAST_ADDRESS: target.address,
-        HOLDFAST_PORT: String(target.port),
-        HOLDFAST_FAMILY: String(target.family),
-      },
+      env: { PATH, ...variables(target) },
       maxOutputBytes: MAX_OUTPUT_BYTES,
       killGraceMs: KILL_GRACE_MS,
     };
@@ -59,6 +62,17 @@ export class ScriptChecker implements SignalChecker {
   }
 
   close(): void {}
+}
+
+function variables(target: CheckTarget | TrackTarget): Record<string, string> {
+  if ("instance" in target) return { HOLDFAST_INSTANCE: target.instance, HOLDFAST_SCRIPT: target.script };
+  return {
+    HOLDFAST_SERVICE: target.service,
+    HOLDFAST_CHECK: target.check,
+    HOLDFAST_ADDRESS: target.address,
+    HOLDFAST_PORT: String(target.port),
+    HOLDFAST_FAMILY: String(target.family),
+  };
 }
 
 /** Without `weight: true` only exit code 0 is up: a code that a shell or a crash produced must not pass. */

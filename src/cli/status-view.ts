@@ -37,15 +37,30 @@ export function renderStatus(status: DirectorStatus, nowMs: number, paint: WordP
 }
 
 function instanceRows(instance: InstanceStatus, age: (iso: string) => string, paint: WordPaint): string[][] {
-  const { name, phase, since, reason, priority, heard } = instance;
+  const { name, phase, since, reason, heard } = instance;
   const colour = phase === "fault" ? paint.bad : phase === "master" ? paint.good : paint.dim;
   const peer =
     heard === null ? "nobody heard" : `heard ${heard.address} (priority ${heard.priority}) ${age(heard.at)} ago`;
   const place = `${instance.interface} vrid ${instance.vrid}`;
+  const priority = `priority ${instance.priority}`;
   return [
-    [`  ${name}`, colour(phase), `for ${age(since)}`, place, `priority ${priority}`, instance.addresses.join(" ")],
+    [`  ${name}`, colour(phase), `for ${age(since)}`, place, priority, instance.addresses.join(" ")],
     ["", paint.dim(`${printable(reason)}; ${peer}`)],
+    ...standing(instance).map((text) => ["", paint.dim(text)]),
     ...latenessRows(instance).map((text) => ["", paint.dim(text)]),
+  ];
+}
+
+/** What is out of the ordinary about an instance, or about where its priority comes from. */
+function standing({ group, isHandingOver, isResting, priority, priorityText, track }: InstanceStatus): string[] {
+  const words = [
+    ...(group === null ? [] : [`group ${group}`]),
+    ...(isHandingOver ? ["handing over"] : []),
+    ...(isResting ? ["resting: leaves a living master alone"] : []),
+  ];
+  return [
+    ...(words.length === 0 ? [] : [words.join("; ")]),
+    ...(track.some(({ effect }) => effect !== 0) ? [printable(`priority ${priority} = ${priorityText}`)] : []),
   ];
 }
 

@@ -26,6 +26,7 @@ export interface ModelDiff {
   /** Settings of the node that differ: `node`, `log.level`, … */
   readonly node: readonly string[];
   readonly instances: PartsDiff;
+  readonly groups: PartsDiff;
   readonly services: PartsDiff;
   /** Servers by service, for services that are in both models; a service without changes is absent. */
   readonly servers: Readonly<Record<string, PartsDiff>>;
@@ -47,6 +48,7 @@ export function diffModels(before: DirectorConfig, after: DirectorConfig): Model
   return {
     node: nodeChanges(before, after),
     instances,
+    groups: diffParts(before.groups, after.groups, byName),
     services: diffParts(before.services.map(withoutServers), after.services.map(withoutServers), byName),
     servers,
     schedules: diffParts(before.schedules, after.schedules, byName),
@@ -56,7 +58,7 @@ export function diffModels(before: DirectorConfig, after: DirectorConfig): Model
 
 /** Whether a reload would change nothing. */
 export function isEmptyDiff(diff: ModelDiff): boolean {
-  const parts = [diff.instances, diff.services, diff.schedules, ...Object.values(diff.servers)];
+  const parts = [diff.instances, diff.groups, diff.services, diff.schedules, ...Object.values(diff.servers)];
   return diff.node.length === 0 && parts.every(isUnchanged);
 }
 

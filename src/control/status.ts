@@ -38,13 +38,22 @@ export interface InstanceStatus {
   readonly since: string;
   /** Why it is in this phase. */
   readonly reason: string;
+  /** What it advertises: the effective priority. */
   readonly priority: number;
+  /** As configured. */
+  readonly basePriority: number;
+  /** How the one follows from the other: `150 - 20 (interface eth1 is down)`. */
+  readonly priorityText: string;
+  /** Everything that is tracked, with what it does to the priority. */
+  readonly track: readonly TrackStatus[];
+  /** The group it belongs to. */
+  readonly group: string | null;
   readonly advertIntervalUs: number;
-  /** Own address on the interface, the source of adverts. */
   /** It was handed over, and leaves whoever serves alone until it is needed. */
   readonly isResting: boolean;
   /** It has said that it leaves, and serves until its successor is heard. */
   readonly isHandingOver: boolean;
+  /** Own address on the interface, the source of adverts. */
   readonly source: IpText | null;
   readonly addresses: readonly string[];
   /** Addresses that holdfast put on the interface and holds now. */
@@ -53,6 +62,19 @@ export interface InstanceStatus {
   readonly counters: InstanceCounters;
   /** How long after their instant timers were acted upon, by what they are for, since the process started. */
   readonly lateness: Readonly<Record<"advert" | "down" | "other", Spread>>;
+}
+
+/** One tracked thing. */
+export interface TrackStatus {
+  /** `interface eth1`, `script disk`, `service web`. */
+  readonly what: string;
+  /** null = the instance is in fault while it fails. */
+  readonly weight: number | null;
+  readonly isPassing: boolean;
+  /** What it adds to the priority now. */
+  readonly effect: number;
+  /** `interface eth1 is down` */
+  readonly state: string;
 }
 
 export interface InstanceCounters {
@@ -66,6 +88,8 @@ export interface InstanceCounters {
   readonly rejected: Readonly<Record<string, number>>;
   /** Adverts received by checksum form. */
   readonly checksumForms: Readonly<Record<string, number>>;
+  /** Two masters, a standstill, and adverts that differ from this node's, by kind. */
+  readonly events: Readonly<Record<string, number>>;
 }
 
 export interface ServiceStatus {

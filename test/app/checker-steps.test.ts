@@ -52,7 +52,9 @@ function rig(count: number) {
     },
     ownsServices: () => false,
     applySysctls: () => [],
+    createTrackChecker: () => assert.fail("nothing is tracked"),
     publish: (key, state) => published.push([time.nowUs(), key, state]),
+    publishFact: () => assert.fail("nothing is tracked"),
   });
   const checks = [tcpCheck({ rise: 1, fall: 1 })];
   const servers = Array.from({ length: count }, (_, i) => server(i + 1, { checks }));
@@ -63,6 +65,7 @@ function rig(count: number) {
     ipvs: { onStop: "remove", manageSysctls: false },
     scripts: { maxConcurrent: 1 },
     sync: null,
+    track: { scripts: [], services: [] },
     stateDir: "",
   });
   return { time, checkers, kernel, published, checker, inTable };

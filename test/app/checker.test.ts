@@ -7,7 +7,8 @@ import { orThrow } from "../../src/base/result.ts";
 import type { ServiceConfig } from "../../src/config/model.ts";
 import type { ServerStatus } from "../../src/control/status.ts";
 import { destinationKey, serviceKey } from "../../src/ipvs/keys.ts";
-import { server, service, tcpCheck } from "../support/check-configs.ts";
+import type { TrackFact } from "../../src/vrrp/track.ts";
+import { server, service, target, tcpCheck } from "../support/check-configs.ts";
 import { FakeCheckers, PASS, REFUSE } from "../support/fake-checkers.ts";
 import { FakeIpvsKernel } from "../support/fake-ipvs-kernel.ts";
 import { MemoryLogger, MemoryStore } from "../support/memory-store.ts";
@@ -28,6 +29,9 @@ class Bench {
   readonly store: MemoryStore;
   readonly checker: Checker;
   opened = 0;
+  /** What instances track. */
+  track: CheckerProcessConfig["track"] = { scripts: [], services: [] };
+  readonly facts = new Map<string, TrackFact>();
 
   constructor(kernel = new FakeIpvsKernel(), store = new MemoryStore()) {
     this.kernel = kernel;
@@ -48,9 +52,15 @@ class Bench {
         return ownership.keys.size > 0;
       },
       applySysctls: () => [],
+      createTrackChecker: (instance, check) =>
+        this.checkers.factory(check, target(0, { service: instance, check: check.name })),
       publish: (key, state) => {
         if (state === null) this.states.delete(key);
         else this.states.set(key, state);
+      },
+      publishFact: (key, fact) => {
+        if (fact === null) this.facts.delete(key);
+        else this.facts.set(key, fact);
       },
     });
   }
@@ -61,6 +71,7 @@ class Bench {
       ipvs: { onStop, manageSysctls: false },
       scripts: { maxConcurrent: 4 },
       sync: null,
+      track: this.track,
       stateDir: "/nowhere",
     };
     return this.checker.configure(config);

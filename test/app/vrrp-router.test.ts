@@ -131,7 +131,9 @@ describe("vrrp router: two directors on a virtual segment", () => {
     assert.deepEqual(lb1.held, ["192.0.2.20/32"]);
     assert.equal(phaseOf(lb1), "master");
     time.advance(100);
-    assert.ok(linesOf(lb2).some((line) => line.includes("advertises the addresses 192.0.2.20, this node 192.0.2.10")));
+    assert.ok(
+      linesOf(lb2).some((line) => line.includes("uses VRID 51 for the addresses 192.0.2.20, this node for 192.0.2.10")),
+    );
   });
 
   it("hands over an instance that is no longer configured", () => {

@@ -33,6 +33,10 @@ const STATUS: DirectorStatus = {
       since: "2026-01-01T00:00:10.000Z",
       reason: "no master was heard",
       priority: 150,
+      basePriority: 150,
+      priorityText: "150",
+      track: [],
+      group: null,
       advertIntervalUs: 1_000_000,
       isResting: false,
       isHandingOver: false,
@@ -48,6 +52,7 @@ const STATUS: DirectorStatus = {
         becameMaster: 1,
         rejected: {},
         checksumForms: {},
+        events: {},
       },
       lateness: {
         advert: { count: 3, p50Us: 60, p99Us: 80, p999Us: 80, maxUs: 80 },

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { addressesToRemove, planReturn } from "../../src/app/crash-return.ts";
+import type { VrrpFact } from "../../src/app/messages.ts";
 import { VrrpRouter } from "../../src/app/vrrp-router.ts";
 import { DirectorError } from "../../src/base/director-error.ts";
 import { type Cidr, formatCidr, type IpText } from "../../src/base/ip.ts";
@@ -46,6 +47,8 @@ export class VirtualDirector {
   /** By `address/prefix`: what the kernel has besides the primary address. */
   readonly addresses = new Map<string, Present>();
   readonly states = new Map<string, InstanceStatus>();
+  /** What its checker said about tracked things, by key. */
+  readonly facts = new Map<string, VrrpFact>();
   /** Whether frames of this director pass, in and out. */
   cable = true;
   refuseAddresses = false;
@@ -256,6 +259,7 @@ export class VirtualDirector {
       }),
       arp: { keepQuiet: () => null },
       hearLinks: () => this.#hearLinks(),
+      fact: (key) => this.facts.get(key),
       publish: (key, state) => {
         if (state === null) this.states.delete(key);
         else this.states.set(key, state);
