@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Checker } from "../../src/app/checker.ts";
 import { IpvsOwnership } from "../../src/app/ipvs-ownership.ts";
 import { IpvsTableKeeper } from "../../src/app/ipvs-table.ts";
-import { type CheckerProcessConfig, serverKey } from "../../src/app/messages.ts";
+import { type CheckerProcessConfig, scriptFactKey, serverKey, serviceFactKey } from "../../src/app/messages.ts";
 import { orThrow } from "../../src/base/result.ts";
 import type { ServiceConfig } from "../../src/config/model.ts";
 import type { ServerStatus } from "../../src/control/status.ts";
@@ -229,5 +229,26 @@ describe("checker: from verdicts to the kernel's table", () => {
     bench.kernel.schedulers.add("wlc");
     await bench.time.advanceSettled(2 * SECOND);
     assert.deepEqual(bench.table(), { [WEB]: ["10.0.0.11:80 weight 1"] });
+  });
+
+  it("tells how many servers of a tracked service are to get connections, and what tracked scripts said", async () => {
+    const bench = new Bench();
+    const script = { name: "disk", command: ["/bin/true"] as const, weight: null };
+    const times = { intervalUs: SECOND, timeoutUs: SECOND / 2, rise: 2, fall: 3 };
+    bench.track = { scripts: [{ instance: "web4", script: { ...script, ...times } }], services: ["web"] };
+    bench.configure([service([A, B])]);
+    const web = () => bench.facts.get(serviceFactKey("web"));
+    assert.deepEqual(web(), { type: "service", serving: 0, servers: 2 }, "nobody has answered yet");
+    await bench.time.advanceSettled(SECOND);
+    assert.deepEqual(web(), { type: "service", serving: 2, servers: 2 });
+    assert.equal(bench.facts.get(scriptFactKey("web4", "disk"))?.type, "script");
+    bench.checkers.answer = ({ address }) => (address === "10.0.0.12" ? REFUSE : PASS);
+    await bench.time.advanceSettled(4 * SECOND);
+    assert.deepEqual(web(), { type: "service", serving: 1, servers: 2 });
+    bench.configure([service([A])]);
+    assert.deepEqual(web(), { type: "service", serving: 1, servers: 1 }, "by the new configuration");
+    bench.track = { scripts: [], services: [] };
+    bench.configure([service([A])]);
+    assert.equal(bench.facts.size, 0, "nothing is tracked any more");
   });
 });

@@ -108,6 +108,22 @@ describe("problems that make a director degraded", () => {
     ]);
     assert.deepEqual(problems([], fine), ["instance web4: its process is not running yet"]);
   });
+  it("something tracked that weighs and fails", () => {
+    const part = {
+      what: "interface eth1",
+      weight: -20,
+      isPassing: false,
+      effect: -20,
+      state: "interface eth1 is down",
+    };
+    const track = [
+      part,
+      { ...part, what: "interface eth2", isPassing: true, effect: 0, state: "interface eth2 is up" },
+    ];
+    assert.deepEqual(problems([instanceStatus({ priority: 130, track })], fine), [
+      "instance web4: interface eth1 is down, priority 130",
+    ]);
+  });
   it("a server down", () => {
     const down = serverStatus("10.0.0.12:80", { verdict: "down", present: false });
     assert.deepEqual(problems([instanceStatus()], [serverStatus("10.0.0.11:80"), down]), [

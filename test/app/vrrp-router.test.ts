@@ -242,6 +242,62 @@ describe("vrrp router: two directors on a virtual segment", () => {
     assert.equal(linesOf(lb2).filter((line) => line.includes("advertises every 2000 ms")).length, 1);
   });
 
+  it("counts and names what differs: equal priority, another list, another interval, a stranger", () => {
+    const eventsOf = (director: VirtualDirector) => {
+      director.router.publishAll();
+      return Object.keys(director.states.get(instanceKey("web4"))?.counters.events ?? {}).sort();
+    };
+    startPair();
+    assert.deepEqual(eventsOf(lb2), []);
+    lb1.router.configure({ instances: [instance(100)] });
+    time.advance(SECOND);
+    assert.deepEqual(eventsOf(lb2), ["equal_priority"]);
+    lb1.router.configure({ instances: [instance(200, { advertIntervalUs: 2 * SECOND })] });
+    time.advance(SECOND);
+    assert.deepEqual(eventsOf(lb2), ["equal_priority", "interval"]);
+    const second = { address: "192.0.2.20", prefixLength: 24 };
+    lb1.router.configure({ instances: [instance(200, { addresses: [...instance(200).addresses, second] })] });
+    time.advance(SECOND);
+    assert.deepEqual(eventsOf(lb2), ["address_list", "equal_priority", "interval"]);
+    lb1.router.configure({ instances: [instance(200, { addresses: [second] })] });
+    time.advance(SECOND);
+    assert.deepEqual(eventsOf(lb2), ["address_list", "equal_priority", "interval", "stranger"]);
+    assert.deepEqual(eventsOf(lb1), [], "a backup says nothing");
+  });
+
+  it("names a healed split on both sides", () => {
+    startPair();
+    lb1.cable = false;
+    time.advance(10 * SECOND);
+    lb1.cable = true;
+    time.advance(2 * SECOND);
+    assertMaster(lb1, lb2);
+    for (const director of [lb1, lb2]) {
+      director.router.publishAll();
+      assert.equal(director.states.get(instanceKey("web4"))?.counters.events.split_brain, 1, director.name);
+    }
+    const said = linesOf(lb2).find((line) => line.includes("there may have been two masters"));
+    assert.match(said ?? "", /198\.51\.100\.11 \(priority 200\), silent when this node \(priority 100\) took over/);
+  });
+
+  it("does not call it a split when one that was handed over to gives back", () => {
+    startPair();
+    lb1.setLink({ isUp: false });
+    time.advance(5 * SECOND);
+    assert.equal(phaseOf(lb2), "master");
+    const before = linesOf(lb2).length;
+    lb2.router.configure({ instances: [instance(90)] });
+    void lb2.router.handover("web4");
+    lb1.setLink({ isUp: true });
+    time.advance(8 * SECOND);
+    assertMaster(lb1, lb2);
+    assert.ok(
+      !linesOf(lb2)
+        .slice(before)
+        .some((line) => line.includes("two masters")),
+    );
+  });
+
   it("tells the winner of a healed split that there were two, so that it announces the addresses again", () => {
     startPair();
     lb1.cable = false;

@@ -126,6 +126,30 @@ describe("holdfast status: the connection synchronisation", () => {
   });
 });
 
+describe("holdfast status: what an instance is up to", () => {
+  const [usual] = STATUS.instances;
+  const shown = (change: Partial<DirectorStatus["instances"][number]>) =>
+    renderStatus({ ...STATUS, instances: usual === undefined ? [] : [{ ...usual, ...change }] }, now(0), plain);
+
+  it("the arithmetic of its priority, where something counts", () => {
+    const part = {
+      what: "interface eth1",
+      weight: -20,
+      isPassing: false,
+      effect: -20,
+      state: "interface eth1 is down",
+    };
+    const text = shown({ priority: 130, priorityText: "150 - 20 (interface eth1 is down)", track: [part] });
+    assert.match(text, /vrid 51 {2}priority 130 /);
+    assert.match(text, /\n {6}priority 130 = 150 - 20 \(interface eth1 is down\)\n/);
+    assert.doesNotMatch(shown({ track: [{ ...part, isPassing: true, effect: 0 }] }), /priority 150 =/);
+  });
+  it("its group, a handover, a rest", () => {
+    assert.match(shown({ group: "edge", isHandingOver: true }), /\n {6}group edge; handing over\n/);
+    assert.match(shown({ isResting: true }), /\n {6}resting: leaves a living master alone\n/);
+  });
+});
+
 describe("status for people", () => {
   it("says each state with its reason, aligned", () => {
     assert.equal(

@@ -33,6 +33,16 @@ function diffOf(...edits: readonly (readonly [from: string, to: string])[]): Mod
 const NONE = { added: [], removed: [], changed: [] };
 
 describe("diffModels", () => {
+  it("names groups that come, go and change", () => {
+    const grouped = BASE.replace("services:", "  groups: { edge: [a, b] }\nservices:");
+    const groups = (from: string, to: string) => diffModels(model(from), model(to)).groups;
+    assert.deepEqual(groups(BASE, grouped), { ...NONE, added: ["edge"] });
+    assert.deepEqual(groups(grouped, BASE), { ...NONE, removed: ["edge"] });
+    const changed = [{ name: "edge", fields: ["instances"] }];
+    assert.deepEqual(groups(grouped, grouped.replace("[a, b]", "[b, a]")), { ...NONE, changed });
+    assert.ok(!isEmptyDiff(diffModels(model(BASE), model(grouped))));
+  });
+
   it("names what differs in the connection synchronisation", () => {
     const synced = `${BASE}sync: { instance: a, interface: eth1 }\n`;
     assert.deepEqual(diffModels(model(BASE), model(synced)).node, ["sync"]);
