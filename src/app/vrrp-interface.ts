@@ -1,14 +1,5 @@
 import { DirectorError, messageOf } from "../base/director-error.ts";
-import {
-  type Cidr,
-  familyOf,
-  formatCidr,
-  IPV4_BITS,
-  type IpText,
-  ipFromBytes,
-  ipToBytes,
-  isInNetwork,
-} from "../base/ip.ts";
+import { type Cidr, familyOf, formatCidr, type IpText } from "../base/ip.ts";
 import type { TransportConfig } from "../config/model.ts";
 import type { Logger } from "../ports/logger.ts";
 import type { AdvertTap, FrameSocket, ReceivedPacket, VrrpSocket } from "../ports/packet-socket.ts";
@@ -49,8 +40,12 @@ export interface InterfaceSockets {
    * @returns null when the kernel refuses: a handover works without, only less smoothly
    */
   openTap(link: InterfaceState, udpPort: number | null): AdvertTap | null;
-  /** Announces an address without a frame socket. @param target anybody else on the interface's network */
-  ask(link: InterfaceState, address: IpText, target: IpText): void;
+  /**
+   * Announces an address where frames are not allowed.
+   * @param number tells addresses apart that are announced together
+   * @returns 0, or a positive errno
+   */
+  announceUnframed(link: InterfaceState, address: IpText, number: number): number;
 }
 
 /** An instance, and by which transport it speaks now. */
@@ -87,6 +82,8 @@ export class VrrpInterface {
   /** By VRID; bounded by the configuration. */
   readonly #speakers = new Map<number, Speaker>();
   #unknownVrids = 0;
+  /** Why an address could not be announced, as said last. */
+  #announceErrno = 0;
 
   constructor(name: string, collaborators: InterfaceCollaborators) {
     this.name = name;
@@ -250,7 +247,7 @@ export class VrrpInterface {
       drain: () => this.#socketOf(transport())?.drain(),
       hold: (addresses) => this.#hold(addresses, made),
       release: () => this.#release(made),
-      announce: (addresses) => this.#announce(addresses, transport()),
+      announce: (addresses) => this.#announce(addresses),
       shadow: (addresses) => {
         if (this.#link === undefined) return;
         const spoken = transport();
@@ -320,11 +317,11 @@ export class VrrpInterface {
   }
 
   /** Request-form gratuitous ARPs: the form that wins also within the neighbour's lock time. */
-  #announce(addresses: readonly Cidr[], transport: TransportConfig): void {
+  #announce(addresses: readonly Cidr[]): void {
     const mac = this.#link?.mac;
     if (mac === null || mac === undefined || this.#link?.hasArp !== true) return;
     if (this.#frames === null) {
-      this.#announceByAsking(this.#link, addresses, transport);
+      this.#announceByAsking(this.#link, addresses);
       return;
     }
     const frames = addresses
@@ -335,10 +332,15 @@ export class VrrpInterface {
     }
   }
 
-  #announceByAsking(link: InterfaceState, addresses: readonly Cidr[], transport: TransportConfig): void {
-    const target = onLinkTarget(link, transport);
-    if (target === null) return;
-    for (const { address } of addresses) if (familyOf(address) === 4) this.#sockets.ask(link, address, target);
+  #announceByAsking(link: InterfaceState, addresses: readonly Cidr[]): void {
+    addresses.forEach(({ address }, number) => {
+      if (familyOf(address) !== 4) return;
+      const errno = this.#sockets.announceUnframed(link, address, number);
+      if (errno === 0 || errno === this.#announceErrno) return;
+      this.#announceErrno = errno;
+      const message = `${address} could not be announced on ${this.name} (errno ${errno}); neighbours find it when they ask anew`;
+      this.#logger.log({ level: "warning", source: "vrrp", message });
+    });
   }
 
   /** One frame for each address in the name of another host; the own MAC only as the sender of the frame. */
@@ -379,24 +381,4 @@ export class VrrpInterface {
       });
     }
   }
-}
-
-/** A peer on one of the interface's networks, or somebody on the network of its primary address. */
-function onLinkTarget(link: InterfaceState, transport: TransportConfig): IpText | null {
-  const networks = link.addresses.map(({ address }) => address);
-  const peers = transport.type === "multicast" ? [] : transport.peers;
-  const near = peers.find(({ address }) => networks.some((network) => isInNetwork(address, network)));
-  if (near !== undefined) return near.address;
-  const own = networks.find(({ address }) => address === link.primaryIpv4);
-  return own === undefined ? null : neighbourOf(own);
-}
-
-/** The first address of an IPv4 network, or the second where the first is the own one; null where there is no other. */
-function neighbourOf({ address, prefixLength }: Cidr): IpText | null {
-  if (prefixLength > IPV4_BITS - 2) return null;
-  const value = ipToBytes(address).readUInt32BE();
-  const network = value - (value % 2 ** (IPV4_BITS - prefixLength));
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(network + (value === network + 1 ? 2 : 1));
-  return ipFromBytes(bytes);
 }

@@ -26,9 +26,6 @@ import { VrrpRouter } from "./vrrp-router.ts";
 /** Counters in `status` are this old at most. */
 const PUBLISH_US = 1_000_000;
 
-/** As many as there are frames in a burst of gratuitous ARP. */
-const ANNOUNCE_QUESTIONS = 5;
-
 /** The `vrrp` child: adverts, state machines, virtual addresses, gratuitous ARP; nothing else. */
 export function runVrrpProcess(): void {
   ignoreTerminalSignals();
@@ -72,7 +69,7 @@ export function runVrrpProcess(): void {
           const tap = openAdvertTap({ interfaceName: name, interfaceIndex: index, udpPort });
           return tap.ok ? tap.value : null;
         },
-        ask: ({ index }, address, target) => void asker.ask(index, address, target, ANNOUNCE_QUESTIONS),
+        announceUnframed: (link, address, number) => asker.announce(link, address, number),
       },
       arp: { keepQuiet: keepArpQuiet },
       fact: (key) => facts.get(key),

@@ -271,7 +271,7 @@ export class VirtualDirector {
       sockets: {
         openVrrp: (_link, onPacket) => this.#open(null, onPacket),
         openUdp: (_address, port, onPacket) => this.#open(port, onPacket),
-        ask: () => undefined,
+        announceUnframed: () => 0,
         openTap: () => ({ sourceMac: (router) => this.#wire.macOf(router), close: () => undefined }),
         openFrames: () => ({
           send: (frame) => {
