@@ -262,6 +262,33 @@ describe("vrrp transports: two directors on a virtual segment", () => {
     });
   }
 
+  it("udp: lets the event loop read what waits before it takes over, and takes over if nothing does", async () => {
+    startPair("udp");
+    lb2.drainsLater = true;
+    const turns = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+    lb2.stall();
+    time.advance(10 * SECOND);
+    lb2.resume(false);
+    await turns();
+    assert.deepEqual([lb1.held, lb2.held, lb2.phase], [[VIP], [], "backup"]);
+    assert.equal(statusOf(lb2).counters.becameMaster, 0);
+    lb1.cable = false;
+    time.advance(4 * SECOND);
+    assert.deepEqual(lb2.held, [], "not before it has looked");
+    await turns();
+    assert.deepEqual(lb2.held, [VIP]);
+  });
+
+  it("udp: an instance that ends while it looks stays ended", async () => {
+    startPair("udp");
+    lb2.drainsLater = true;
+    lb1.cable = false;
+    time.advance(4 * SECOND);
+    lb2.router.shutdown();
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+    assert.deepEqual(lb2.held, []);
+  });
+
   it("a reload of the keys sends no advert, and what was heard before is still a repeat", () => {
     startPair("multicast", hmac({ replay: "monotonic" }), [KEY_1]);
     const sent = lb1.sent.length;

@@ -54,6 +54,8 @@ export class VirtualDirector {
   refuseAddresses = false;
   refuseRemoval = false;
   refuseSockets = false;
+  /** Its UDP socket can be read by the event loop only, as the real one. */
+  drainsLater = false;
   router: VrrpRouter;
 
   /** What the run directory remembers, by interface and VRID; as many as there are instances. */
@@ -291,6 +293,7 @@ export class VirtualDirector {
     return {
       send: (message, source, destination) => this.#send(Buffer.from(message), source, destination, port),
       drain: () => {
+        if (this.drainsLater) return new Promise<void>((resolve) => setImmediate(resolve)).then(() => this.#read());
         this.#read();
         return undefined;
       },
