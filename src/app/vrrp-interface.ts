@@ -123,6 +123,7 @@ export class VrrpInterface {
 
   remove(vrid: number): void {
     this.#speakers.delete(vrid);
+    this.#closeUnused();
   }
 
   /**
