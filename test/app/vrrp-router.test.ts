@@ -388,7 +388,7 @@ describe("vrrp router: two directors on a virtual segment", () => {
     time.advance(10 * SECOND);
     const before = lb1.log.length;
     // Both are deaf to others, so they advertise for ever.
-    segment.wire = { carry: (_from, to) => (to === "lb1" ? 100 : null) };
+    segment.wire = { carry: (_from, to) => (to === "lb1" ? [100] : []) };
     lb3.router.configure({ instances: [instance(90, { advertIntervalUs: 3 * SECOND })] });
     time.advance(50 * SECOND);
     assert.ok(lb1.log.length - before <= 4, linesOf(lb1).slice(before).join("\n"));

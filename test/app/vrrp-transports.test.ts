@@ -301,7 +301,7 @@ describe("vrrp transports: two directors on a virtual segment", () => {
 
   it("says once in which way a clock differs, and shows no key to anybody", () => {
     startPair("unicast", hmac({ windowS: 60 }), [KEY_1]);
-    segment.wire = { carry: () => null };
+    segment.wire = { carry: () => [] };
     const wallMs = time.wallMs.bind(time);
     for (const driftMs of [40_000, 41_000]) {
       time.advance(SECOND);

@@ -256,13 +256,13 @@ export class Simulation {
     return config;
   }
 
-  #carry(from: string, to: string): number | null {
+  #carry(from: string, to: string): readonly number[] {
     const way = `${from}>${to}`;
-    if (this.#blocked.has(way) || this.#dice.roll() * 100 < this.#lossPercent) return null;
+    if (this.#blocked.has(way) || this.#dice.roll() * 100 < this.#lossPercent) return [];
     const known = this.#delays.get(way);
-    if (known !== undefined) return known;
+    if (known !== undefined) return [known];
     const delayUs = this.#dice.between(20, 3_000);
     this.#delays.set(way, delayUs);
-    return delayUs;
+    return [delayUs];
   }
 }

@@ -16,6 +16,12 @@ import type { VirtualTime } from "./virtual-time.ts";
 
 /** What a socket buffer holds; later packets are lost. */
 const INBOX_LIMIT = 200;
+const LOOPBACK_INDEX = 1;
+
+function cidrOf(text: string): Cidr {
+  const [address = "", prefix = "32"] = text.split("/");
+  return { address, prefixLength: Number(prefix) };
+}
 
 /** An address in the kernel. */
 interface Present {
@@ -29,6 +35,16 @@ export interface VirtualWire {
   frame(frame: Buffer): void;
   /** Whose adverts come from this address. */
   macOf(router: IpText): string | null;
+}
+
+/** Who looks on while a director lives; throws where it does what no director may do. */
+export interface Onlooker {
+  /** An advert leaves. */
+  sent(priority: number): void;
+  /** The usual instance is in this phase now, or is no more. */
+  entered(phase: InstanceStatus["phase"] | undefined): void;
+  /** The process has dealt with one event. */
+  acted(): void;
 }
 
 /**
@@ -46,7 +62,16 @@ export class VirtualDirector {
   readonly sent: Buffer[] = [];
   /** By `address/prefix`: what the kernel has besides the primary address. */
   readonly addresses = new Map<string, Present>();
+  /** Copies of addresses on the loopback interface, which only a handover needs. */
+  readonly copies = new Set<string>();
+  /** Whether the interface answers ARP for its own addresses only. */
+  isQuiet = false;
   readonly states = new Map<string, InstanceStatus>();
+  onlooker: Onlooker | null = null;
+  /** VRRP sockets that are open. */
+  openSockets = 0;
+  /** How often the usual instance became master. */
+  masterships = 0;
   /** What its checker said about tracked things, by key. */
   readonly facts = new Map<string, VrrpFact>();
   /** Whether frames of this director pass, in and out. */
@@ -109,6 +134,11 @@ export class VirtualDirector {
     return this.#isStalled;
   }
 
+  /** Whether the process was started and has not been killed. */
+  get isRunning(): boolean {
+    return this.#isRunning;
+  }
+
   /** Own addresses that stand on any device. */
   get held(): readonly string[] {
     return [...this.addresses].filter(([, { isOwn }]) => isOwn).map(([cidr]) => cidr);
@@ -159,6 +189,7 @@ export class VirtualDirector {
   /** The process is killed; the kernel keeps what it put there. */
   crash(): void {
     this.#life += 1;
+    this.openSockets = 0;
     this.#isRunning = false;
     this.#receivers.clear();
     this.#inbox = [];
@@ -178,11 +209,14 @@ export class VirtualDirector {
       lastAdvert: (device: string, vrid: number) => recalled.get(`${device} ${vrid}`),
     };
     const crash = planReturn([config], leftovers, (name) => this.#linkOf(name), this.#time.nowUs());
-    for (const cidrs of addressesToRemove([config], leftovers, crash).values())
-      for (const cidr of cidrs) this.addresses.delete(formatCidr(cidr));
+    for (const [device, cidrs] of addressesToRemove([config], leftovers, crash)) {
+      const kept = device === "lo" ? this.copies : this.addresses;
+      for (const cidr of cidrs) kept.delete(formatCidr(cidr));
+    }
+    this.isQuiet = false;
     this.#isRunning = true;
     this.router = this.#boot();
-    this.#act(() => this.router.configure({ instances: [config] }, crash));
+    this.act((router) => router.configure({ instances: [config] }, crash));
   }
 
   /** Own addresses by interface; a device that was renamed is another one. */
@@ -190,19 +224,22 @@ export class VirtualDirector {
     const on = (isHere: boolean) =>
       [...this.addresses]
         .filter(([, { isOwn, deviceIndex }]) => isOwn && (deviceIndex === this.#link?.index) === isHere)
-        .map(([text]) => {
-          const [address = "", prefix = "32"] = text.split("/");
-          return { address, prefixLength: Number(prefix) };
-        });
+        .map(([text]) => cidrOf(text));
     return new Map([
       ["eth0", on(true)],
       ["eth0-renamed", on(false)],
+      ["lo", [...this.copies].map(cidrOf)],
     ]);
   }
 
-  /** As the process has heard of it. Without a loopback interface: what is copied there is not what is watched here. */
-  #linkOf(name: string): InterfaceState | undefined {
-    return name === "lo" || this.#heard === undefined ? undefined : { ...this.#heard, addresses: this.#present() };
+  /** The process is told something; afterwards what must always hold holds. */
+  act<Told>(tell: (router: VrrpRouter) => Told): Told {
+    let told: { readonly value: Told } | undefined;
+    this.#act(() => {
+      told = { value: tell(this.router) };
+    });
+    assert.ok(told !== undefined);
+    return told.value;
   }
 
   /** The process gets no turn: SIGSTOP, a suspended machine. */
@@ -232,6 +269,7 @@ export class VirtualDirector {
     if (life !== this.#life || this.refuseRemoval) return;
     const isMaster = [...this.states.values()].some(({ phase }) => phase === "master");
     if (!isMaster) assert.deepEqual(this.held, [], `${this.name} holds addresses as ${this.phase}`);
+    this.onlooker?.acted();
   }
 
   #news(): void {
@@ -250,6 +288,7 @@ export class VirtualDirector {
   }
 
   #boot(): VrrpRouter {
+    const life = this.#life;
     return new VrrpRouter({
       clock: this.#time,
       alarms: this.#alarms(),
@@ -259,13 +298,20 @@ export class VirtualDirector {
         remember: (advert) => void this.#lastAdverts.set(`${device} ${vrid}`, advert),
         forget: () => void this.#lastAdverts.delete(`${device} ${vrid}`),
       }),
-      arp: { keepQuiet: () => null },
-      hearLinks: () => this.#hearLinks(),
       fact: (key) => this.facts.get(key),
-      publish: (key, state) => {
-        if (state === null) this.states.delete(key);
-        else this.states.set(key, state);
+      arp: {
+        keepQuiet: () => {
+          this.isQuiet = true;
+          return () => {
+            this.isQuiet = false;
+          };
+        },
       },
+      // The look for lost addresses waits a turn, in which the process may have ended.
+      hearLinks: () => {
+        if (life === this.#life && !this.#isStalled) this.#hearLinks();
+      },
+      publish: (key, state) => this.#publish(key, state),
       addresses: {
         add: (holder: AddressHolder, wanted: readonly Cidr[]) => wanted.map((cidr) => this.#add(holder, cidr)),
         remove: (holder: AddressHolder, going: readonly Cidr[]) => going.map((cidr) => this.#remove(holder, cidr)),
@@ -287,9 +333,24 @@ export class VirtualDirector {
     });
   }
 
+  #linkOf(name: string): InterfaceState | undefined {
+    if (name === "lo") return { ...this.#fresh, name, index: LOOPBACK_INDEX, mac: null, hasArp: false };
+    return this.#heard === undefined ? undefined : { ...this.#heard, addresses: this.#present() };
+  }
+
+  #publish(key: string, state: InstanceStatus | null): void {
+    const before = this.phase;
+    if (state === null) this.states.delete(key);
+    else this.states.set(key, state);
+    if (this.phase === before) return;
+    if (this.phase === "master") this.masterships += 1;
+    this.onlooker?.entered(this.phase);
+  }
+
   #open(port: number | null, onPacket: (packet: ReceivedPacket) => void): VrrpSocket {
     if (this.refuseSockets) throw new DirectorError("SYSTEM_CALL_FAILED", "opening the VRRP socket failed: EMFILE");
     this.#receivers.set(port, onPacket);
+    this.openSockets += 1;
     return {
       send: (message, source, destination) => this.#send(Buffer.from(message), source, destination, port),
       drain: () => {
@@ -298,6 +359,7 @@ export class VirtualDirector {
         return undefined;
       },
       close: () => {
+        this.openSockets -= 1;
         this.#receivers.delete(port);
         this.#inbox = this.#inbox.filter((waiting) => waiting.port !== port);
       },
@@ -306,6 +368,7 @@ export class VirtualDirector {
 
   #send(message: Buffer, source: IpText, destination: IpText, port: number | null): number {
     this.sent.push(message);
+    this.onlooker?.sent(message.readUInt8(2));
     if (this.#isUp) this.#wire.advert(message, source, destination, port);
     return 0;
   }
@@ -313,6 +376,10 @@ export class VirtualDirector {
   #add(holder: AddressHolder, cidr: Cidr): AddOutcome {
     const error = new DirectorError("NETLINK_REFUSED", `adding ${formatCidr(cidr)} on eth0 was refused: ENOMEM`);
     if (this.refuseAddresses) return { type: "failed", error };
+    if (holder.index === LOOPBACK_INDEX) {
+      this.copies.add(formatCidr(cidr));
+      return { type: "added" };
+    }
     const known = this.addresses.get(formatCidr(cidr));
     if (known !== undefined) return { type: known.isOwn ? "already-there" : "foreign" };
     this.addresses.set(formatCidr(cidr), { deviceIndex: holder.index, isOwn: true });
@@ -322,6 +389,7 @@ export class VirtualDirector {
   #remove(holder: AddressHolder, cidr: Cidr): RemoveOutcome {
     const error = new DirectorError("NETLINK_REFUSED", `removing ${formatCidr(cidr)} on eth0 was refused: ENOMEM`);
     if (this.refuseRemoval) return { type: "failed", error };
+    if (holder.index === LOOPBACK_INDEX) return { type: this.copies.delete(formatCidr(cidr)) ? "removed" : "absent" };
     const known = this.addresses.get(formatCidr(cidr));
     if (known === undefined || known.deviceIndex !== holder.index) return { type: "absent" };
     if (!known.isOwn) return { type: "foreign" };

@@ -9,11 +9,18 @@ const WIRE_DELAY_US = 100;
 
 /** How the segment treats a frame; the host "client" only listens. */
 export interface Wire {
-  /** Microseconds on the way, or null if the frame is lost. Frames between two hosts keep their order if this is constant. */
-  carry(from: string, to: string): number | null;
+  /**
+   * Microseconds on the way, one entry for each copy that arrives: none = the frame is lost. Frames between two hosts keep
+   * their order if this is constant.
+   */
+  carry(from: string, to: string): readonly number[];
 }
 
-const PERFECT: Wire = { carry: () => WIRE_DELAY_US };
+const PERFECT: Wire = { carry: () => [WIRE_DELAY_US] };
+
+/** A host that is no director, but speaks like one. */
+export const STRANGER: IpText = "198.51.100.99";
+const STRANGER_MAC = "02:00:00:00:00:63";
 
 /** One broadcast domain on virtual time, with a client that learns from gratuitous ARPs who has an address. */
 export class VirtualSegment {
@@ -34,7 +41,8 @@ export class VirtualSegment {
       advert: (message, source, destination, port) =>
         this.#advert(director, { message, source, destination, ttl: port === null ? 255 : null }, port),
       frame: (frame) => this.#frame(director, frame),
-      macOf: (router) => this.members.find(({ address }) => address === router)?.mac ?? null,
+      macOf: (router) =>
+        router === STRANGER ? STRANGER_MAC : (this.members.find(({ address }) => address === router)?.mac ?? null),
     });
     this.members.push(director);
     return director;
@@ -44,19 +52,20 @@ export class VirtualSegment {
     for (const to of this.members) {
       const isMeant = packet.destination === VRRP_GROUP_IPV4 || packet.destination === to.address;
       if (to === from || !from.cable || !isMeant) continue;
-      const delayUs = this.wire.carry(from.name, to.name);
-      if (delayUs === null) continue;
-      this.#time.after(delayUs, () => {
-        if (from.cable) to.arrive(packet, port);
-      });
+      for (const delayUs of this.wire.carry(from.name, to.name)) {
+        this.#time.after(delayUs, () => {
+          if (from.cable) to.arrive(packet, port);
+        });
+      }
     }
   }
 
   #frame(from: VirtualDirector, frame: Buffer): void {
-    const delayUs = from.cable ? this.wire.carry(from.name, "client") : null;
-    if (delayUs === null) return;
+    if (!from.cable) return;
     const mac = frame.subarray(22, 28).toString("hex");
-    this.#time.after(delayUs, () => this.neighbours.set(ipFromBytes(frame.subarray(28, 32)), mac));
+    for (const delayUs of this.wire.carry(from.name, "client")) {
+      this.#time.after(delayUs, () => this.neighbours.set(ipFromBytes(frame.subarray(28, 32)), mac));
+    }
   }
 }
 

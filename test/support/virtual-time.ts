@@ -13,6 +13,8 @@ export class VirtualTime implements Clock, AlarmFactory {
   /** Bounded by what the test schedules. */
   readonly #queue = new Set<Due>();
 
+  /** Called after everything that ran, for what must hold at every instant. */
+  watch: (() => void) | null = null;
   /** How much too late alarms go off, as real timers do. */
   alarmLateUs = 0;
 
@@ -89,6 +91,7 @@ export class VirtualTime implements Clock, AlarmFactory {
     this.#queue.delete(best);
     this.#nowUs = Math.max(this.#nowUs, best.atUs);
     best.run();
+    this.watch?.();
     return true;
   }
 }
