@@ -1,4 +1,4 @@
-import type { Cidr } from "../base/ip.ts";
+import { type Cidr, formatCidr } from "../base/ip.ts";
 import type { AddressHolder } from "../sys/addresses.ts";
 import type { AddressTable } from "./vrrp-interface.ts";
 
@@ -22,7 +22,7 @@ export interface ShadowCollaborators {
  */
 export class AddressShadow {
   readonly #with: ShadowCollaborators;
-  /** Bounded by the addresses of the instance. */
+  /** Bounded by the addresses of the instance, and those that the kernel would not remove. */
   #copies: readonly Cidr[] = [];
   #undoArp: (() => void) | null = null;
 
@@ -37,20 +37,40 @@ export class AddressShadow {
     this.#undoArp ??= this.#with.arp.keepQuiet(interfaceName);
     if (this.#undoArp === null) return;
     const copies = addresses.map(({ address }): Cidr => ({ address, prefixLength: 32 }));
+    const wanted = new Set(copies.map(formatCidr));
+    // Configured otherwise meanwhile. What the kernel would not remove is tried again by `lift`.
+    this.#remove(loopback, (copy) => !wanted.has(formatCidr(copy)));
     const outcomes = this.#with.addresses.add(loopback, copies);
-    this.#copies = copies.filter((_, index) => {
+    const made = copies.filter((_, index) => {
       const type = outcomes[index]?.type;
       return type === "added" || type === "already-there";
     });
+    this.#copies = [...this.#copies.filter((copy) => !wanted.has(formatCidr(copy))), ...made];
   }
 
-  /** Idempotent. @returns sentences about what the kernel would not remove */
+  /** Idempotent. @returns sentences about what the kernel would not remove; that is kept from answering ARP */
   lift(): readonly string[] {
     const loopback = this.#with.loopback();
-    const outcomes = loopback === undefined ? [] : this.#with.addresses.remove(loopback, this.#copies);
-    this.#copies = [];
+    if (loopback === undefined) this.#copies = [];
+    const refused = loopback === undefined ? [] : this.#remove(loopback, () => true);
+    if (this.#copies.length > 0) return refused;
     this.#undoArp?.();
     this.#undoArp = null;
-    return outcomes.flatMap((outcome) => (outcome.type === "failed" ? [outcome.error.message] : []));
+    return refused;
+  }
+
+  /** @returns sentences about what the kernel would not remove */
+  #remove(loopback: AddressHolder, isGoing: (copy: Cidr) => boolean): readonly string[] {
+    const going = this.#copies.filter(isGoing);
+    if (going.length === 0) return [];
+    const outcomes = this.#with.addresses.remove(loopback, going);
+    const failed = new Map(
+      going.flatMap((copy, index) => {
+        const outcome = outcomes[index];
+        return outcome?.type === "failed" ? [[copy, outcome.error.message] as const] : [];
+      }),
+    );
+    this.#copies = this.#copies.filter((copy) => !isGoing(copy) || failed.has(copy));
+    return [...failed.values()];
   }
 }

@@ -192,6 +192,22 @@ describe("vrrp router: two directors on a virtual segment", () => {
     await stopped;
   });
 
+  it("takes away the copy of an address that is no longer configured while it makes way", () => {
+    startPair();
+    const two = [
+      { address: "192.0.2.10", prefixLength: 24 },
+      { address: "192.0.2.20", prefixLength: 24 },
+    ];
+    lb1.router.configure({ instances: [instance(200, { addresses: two })] });
+    void lb1.router.handover("web4");
+    assert.deepEqual([...lb1.copies], ["192.0.2.10/32", "192.0.2.20/32"]);
+    assert.equal(lb1.isQuiet, true);
+    lb1.router.configure({ instances: [instance(200)] });
+    time.advance(2 * SECOND);
+    assert.deepEqual([...lb1.copies], []);
+    assert.equal(lb1.isQuiet, false);
+  });
+
   it("puts back an address that somebody else removed", async () => {
     startPair();
     lb1.addresses.clear();
