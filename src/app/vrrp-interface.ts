@@ -84,6 +84,7 @@ export class VrrpInterface {
   #unknownVrids = 0;
   /** Why an address could not be announced, as said last. */
   #announceErrno = 0;
+  #isClosed = false;
 
   constructor(name: string, collaborators: InterfaceCollaborators) {
     this.name = name;
@@ -132,6 +133,8 @@ export class VrrpInterface {
    */
   setLink(link: InterfaceState | undefined): void {
     if (this.#link !== undefined && link?.index !== this.#link.index) this.#leaveDevice();
+    // The last instance was about to stop and has ended with the device; another may follow it on an interface of its own.
+    if (this.#isClosed) return;
     this.#link = link;
     this.#closeUnused();
     if (link?.isUp === true) this.#openMissing(link);
@@ -233,6 +236,7 @@ export class VrrpInterface {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#closeSockets();
   }
 

@@ -404,9 +404,13 @@ function onCondition(
     return unchanged({ ...state, reason: fault });
   }
   if (fault === null) return unchanged(state);
+  // On the way out, that is the end: nobody would end it later, and without the fault it would serve again.
+  const isStopping = before.handover?.purpose === "stop";
+  const phase = isStopping ? "initialize" : "fault";
+  const reason = isStopping ? `stopped; ${fault}` : fault;
   return {
-    state: enter(config, state, "fault", nowUs, fault),
-    actions: [...leave(before), ...dropHandover(before, nowUs, fault), transition(state.phase, "fault", fault)],
+    state: enter(config, state, phase, nowUs, reason),
+    actions: [...leave(before), ...dropHandover(before, nowUs, fault), transition(state.phase, phase, reason)],
   };
 }
 

@@ -208,6 +208,29 @@ describe("vrrp router: two directors on a virtual segment", () => {
     assert.equal(lb1.isQuiet, false);
   });
 
+  it("has stopped when the interface goes down while it makes way", async () => {
+    startPair();
+    const stopped = lb1.router.stop();
+    lb1.setLink(null);
+    await stopped;
+    lb1.setLink({ index: 9 });
+    time.advance(5 * SECOND);
+    assert.equal(phaseOf(lb1), undefined);
+    assert.deepEqual([...lb1.held, ...lb1.copies], []);
+  });
+
+  it("goes on under another VRID on a new device when the old one vanished while it made way", () => {
+    startPair();
+    lb1.router.configure({ instances: [instance(200, { vrid: 52 })] });
+    lb1.setLink({ index: 9 });
+    time.advance(5 * SECOND);
+    assert.equal(phaseOf(lb1), "master");
+    assert.equal(lb1.states.get(instanceKey("web4"))?.vrid, 52);
+    assert.equal(lb1.openSockets, 1);
+    lb1.router.shutdown();
+    assert.equal(lb1.openSockets, 0);
+  });
+
   it("puts back an address that somebody else removed", async () => {
     startPair();
     lb1.addresses.clear();

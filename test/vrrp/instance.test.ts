@@ -737,6 +737,14 @@ describe("vrrp instance: every cell of the state × event table", () => {
       actions: ["advert 0", "releaseAddresses", "unshadowAddresses", "handoverEnded", "transition"],
     },
     {
+      name: "master, resigning to stop, interface lost: has stopped",
+      given: [...masterForAWhile, resign(T, "stop")],
+      when: down(T + 1),
+      phase: "initialize",
+      actions: ["advert 0", "releaseAddresses", "unshadowAddresses", "handoverEnded", "transition"],
+      check: (state) => assert.equal(nextDeadlineUs(state), undefined),
+    },
+    {
       name: "master, resigning, reconfigured addresses: no advert",
       given: [...masterForAWhile, resign(T)],
       when: { type: "reconfigured", nowUs: T + 1, addressesChanged: true },
