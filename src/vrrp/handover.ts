@@ -163,6 +163,16 @@ export function onHandoverTick(
   };
 }
 
+/**
+ * Two may have taken over at the same moment, and the one that was heard first may have given way since: neighbours are told
+ * of the one that spoke last. It must not be told wrong once more after the other has announced itself.
+ */
+export function farewellFollows(state: InstanceState, advert: AdvertEvent): InstanceState {
+  const { farewell } = state;
+  if (farewell === null || advert.priority === PRIORITY_RELEASE) return state;
+  return { ...state, farewell: { ...farewell, successor: advert.source } };
+}
+
 /** Announces for the successor again; after the last time the copies go. */
 export function onFarewellTick(state: InstanceState, farewell: Farewell, nowUs: number): StepResult {
   if (!isDue(farewell.deadlineUs, nowUs)) return unchanged(state);

@@ -2,7 +2,7 @@ import { unreachable } from "../base/assert.ts";
 import { formatDurationUs } from "../base/duration.ts";
 import { compareIp, type IpText } from "../base/ip.ts";
 import { PRIORITY_OWNER, PRIORITY_RELEASE } from "./advert.ts";
-import { dropHandover, onFarewellTick, onHandoverTick, onResign, succeed } from "./handover.ts";
+import { dropHandover, farewellFollows, onFarewellTick, onHandoverTick, onResign, succeed } from "./handover.ts";
 import type {
   Fault,
   InstanceAction,
@@ -252,7 +252,8 @@ function anchored(deadlineUs: number, intervalUs: number, nowUs: number): number
   return next > nowUs ? next : nowUs + intervalUs;
 }
 
-function onAdvert(config: InstanceParameters, state: InstanceState, advert: AdvertEvent): StepResult {
+function onAdvert(config: InstanceParameters, before: InstanceState, advert: AdvertEvent): StepResult {
+  const state = farewellFollows(before, advert);
   if (state.phase === "backup") return onAdvertInBackup(config, state, advert);
   if (state.phase === "master") return onAdvertInMaster(config, state, advert);
   return unchanged(state);

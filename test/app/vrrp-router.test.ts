@@ -208,6 +208,23 @@ describe("vrrp router: two directors on a virtual segment", () => {
     assert.equal(lb1.isQuiet, false);
   });
 
+  it("leaves neighbours with the router that remains when two took over at the same moment", () => {
+    const lb3 = segment.join("lb3", 13);
+    lb3.router.configure({ instances: [instance(100)] });
+    startPair();
+    lb1.crash();
+    lb1.cable = false;
+    // The advert of lb2 comes too late for lb3, and what lb2 announces reaches the client last.
+    segment.wire = { carry: (from, to) => [from === "lb2" && to === "client" ? 2_000 : 100] };
+    time.advance(5 * SECOND);
+    assert.deepEqual([lb2, lb3].map(phaseOf), ["backup", "master"]);
+    assert.equal(
+      segment.neighbours.get("192.0.2.10"),
+      macOf(lb3),
+      "before the second burst, five seconds after the takeover",
+    );
+  });
+
   it("has stopped when the interface goes down while it makes way", async () => {
     startPair();
     const stopped = lb1.router.stop();
