@@ -186,7 +186,8 @@ export class VrrpInstance {
 
   /** Tells peers, on behalf of a run that was killed, that nobody here serves: one takes over at once. */
   sayGone(): void {
-    this.#send(PRIORITY_RELEASE);
+    // One that owns the address serves it again already.
+    if (this.#state.phase !== "master") this.#send(PRIORITY_RELEASE);
   }
 
   /** The interface changed. */

@@ -225,6 +225,22 @@ describe("vrrp router: two directors on a virtual segment", () => {
     );
   });
 
+  it("says nothing of leaving when it owns the address and comes back after a crash", () => {
+    lb1.restart(instance(255));
+    lb2.restart(instance(100));
+    time.advance(5 * SECOND);
+    lb1.crash();
+    time.advance(10 * SECOND);
+    assert.equal(phaseOf(lb2), "master");
+    const before = lb1.sent.length;
+    lb1.restart(instance(255));
+    time.advance(5 * SECOND);
+    const priorities = lb1.sent.slice(before).map((message) => message.readUInt8(2));
+    assert.deepEqual(new Set(priorities), new Set([255]));
+    assertMaster(lb1, lb2);
+    assert.equal(lb2.masterships, 1, "it took over once, while the owner was gone");
+  });
+
   it("has stopped when the interface goes down while it makes way", async () => {
     startPair();
     const stopped = lb1.router.stop();
