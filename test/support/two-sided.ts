@@ -169,7 +169,7 @@ export class TwoSidedDirector {
         },
         openTap: () => null,
         openUdp: () => assert.fail("no instance speaks UDP"),
-        ask: () => undefined,
+        announceUnframed: () => assert.fail("no instance speaks UDP"),
         openFrames: () => ({ send: () => 0, close: () => undefined }),
       },
     });

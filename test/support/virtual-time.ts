@@ -49,6 +49,12 @@ export class VirtualTime implements Clock, AlarmFactory {
     };
   }
 
+  /** When the next thing is due that waits; undefined = nothing waits. */
+  get nextUs(): number | undefined {
+    const due = [...this.#queue].map(({ atUs }) => atUs);
+    return due.length === 0 ? undefined : Math.min(...due);
+  }
+
   /** Runs something once after a delay, a packet's arrival for example; returns what takes it back. */
   after(delayUs: number, run: () => void): () => void {
     const due = this.#add(this.#nowUs + delayUs, run);
