@@ -2,19 +2,30 @@ import { formatDurationUs, MICROSECONDS_PER_MILLISECOND } from "../base/duration
 import type { ProcessStatus } from "../control/status.ts";
 import { ChildHandle, type ChildHandleOptions } from "../ipc/child-handle.ts";
 import { FactFeed } from "../ipc/fact-feed.ts";
-import type { FactEntry, ReplyOutcome, StateEntry } from "../ipc/messages.ts";
+import { type FactEntry, PING, type ReplyOutcome, type StateEntry } from "../ipc/messages.ts";
 import type { LogEntry, Logger } from "../ports/logger.ts";
+
+/** The longest that a timer takes. */
+const NEVER_MS = 0x7fff_ffff;
 
 /** First pause before a restart; doubles with each unexpected end up to the cap. */
 const BACKOFF_FIRST_MS = 100;
 const BACKOFF_CAP_MS = 10_000;
 /** A child that ran this long has earned a short pause again. */
 const STABLE_MS = 60_000;
+/** A child that left so many questions unanswered is called silent: one may fall into a long piece of work. */
+const SILENT_AFTER = 3;
+/** A child that has not even started after so many is killed: loading the program takes seconds on a slow machine. */
+const STARTED_AFTER = 60;
 
 export interface ChildKeeperOptions extends ChildHandleOptions {
   readonly name: "vrrp" | "checker";
   /** A child that was told to stop and did not is killed after this long. */
   readonly stopDeadlineMs: number;
+  /** How often it is asked whether it answers, milliseconds. */
+  readonly askEveryMs: number;
+  /** Killed, and started again, after so many questions without an answer. More than 3. */
+  readonly frozenAfter: number;
 }
 
 export interface ChildKeeperEvents<State> {
@@ -43,6 +54,10 @@ export class ChildKeeper<Config, State, Fact = never> {
   #startedAtMs = 0;
   #restartTimer: NodeJS.Timeout | null = null;
   #stopping: { readonly done: () => void } | null = null;
+  #asking: NodeJS.Timeout | null = null;
+  /** Times that an answer was due and not there; counted by our own turns, so that a standstill of ours counts once. */
+  #missed = 0;
+  #isAsked = false;
 
   constructor(options: ChildKeeperOptions, config: Config, events: ChildKeeperEvents<State>, logger: Logger) {
     this.#options = options;
@@ -66,6 +81,39 @@ export class ChildKeeper<Config, State, Fact = never> {
       onExit: (code, signal) => this.#ended(code, signal),
     });
     this.#handle = handle;
+    this.#missed = 0;
+    this.#isAsked = false;
+    this.#asking ??= setInterval(() => this.#ask(), this.#options.askEveryMs).unref();
+  }
+
+  /** A process that is frozen, or stuck in a loop, ends no connection and sends no signal: only asking shows it. */
+  #ask(): void {
+    const handle = this.#handle;
+    if (handle === null || this.#stopping !== null) return;
+    if (this.#isReady && !this.#isAsked) {
+      this.#isAsked = true;
+      // Ends with the answer, or with the child.
+      void handle.command(PING, null, NEVER_MS).then(() => this.#answered(handle));
+      return;
+    }
+    this.#missed += 1;
+    const { name, frozenAfter } = this.#options;
+    if (this.#missed >= SILENT_AFTER && this.#state === "running") {
+      this.#state = "silent";
+      this.#say("warning", `the ${name} process does not answer`);
+    }
+    if (this.#missed !== (this.#isReady ? frozenAfter : STARTED_AFTER)) return;
+    this.#say("error", `the ${name} process has not answered for too long; killed`);
+    handle.kill("SIGKILL");
+  }
+
+  #answered(handle: ChildHandle<Config, State, Fact>): void {
+    if (this.#handle !== handle) return;
+    this.#isAsked = false;
+    this.#missed = 0;
+    if (this.#state !== "silent") return;
+    this.#state = "running";
+    this.#say("notice", `the ${this.#options.name} process answers again`);
   }
 
   /** Sends a new configuration; while the child is starting, the answer is what comes of that start. */
@@ -100,6 +148,7 @@ export class ChildKeeper<Config, State, Fact = never> {
    */
   async stop(stopDeadlineMs = this.#options.stopDeadlineMs): Promise<boolean> {
     if (this.#restartTimer !== null) clearTimeout(this.#restartTimer);
+    if (this.#asking !== null) clearInterval(this.#asking);
     this.#settle(this.#failed("is stopping"));
     const handle = this.#handle;
     if (handle === null) {
@@ -126,6 +175,7 @@ export class ChildKeeper<Config, State, Fact = never> {
 
   async #configureAfterStart(handle: ChildHandle<Config, State, Fact>): Promise<void> {
     this.#isReady = true;
+    this.#missed = 0;
     this.#facts.attach((entries, done) => handle.tell(entries, done));
     const outcome = await handle.configure(this.#config);
     if (this.#handle !== handle) return;

@@ -50,6 +50,15 @@ const STOP_DEADLINE_MS = 10_000 + SYNC_LINGER_US / 1000;
  */
 const VRRP_STOP_DEADLINE_MS = 5_000;
 
+/** How often children are asked whether they answer. */
+const ASK_EVERY_MS = 1_000;
+
+/**
+ * A frozen vrrp process holds its addresses while a peer serves: after 8 s it is killed, and the next one lets go. The checker is
+ * given two minutes: it may work on a large configuration, and the kernel forwards without it.
+ */
+const FROZEN_AFTER = { vrrp: 8, checker: 120 } as const;
+
 /** The last announcement for the successor, and room for a slow machine. */
 const FAREWELL_MS = 2_000;
 
@@ -189,7 +198,9 @@ export class Supervisor {
       ...problemsOf(instances, services, this.#config, sync),
       ...processes
         .filter(({ state }) => state !== "running")
-        .map(({ name, state }) => `the ${name} process is ${state}`),
+        .map(({ name, state }) =>
+          state === "silent" ? `the ${name} process does not answer` : `the ${name} process is ${state}`,
+        ),
       ...this.#vrrpProblems,
     ];
     return {
@@ -350,7 +361,14 @@ export class Supervisor {
   }
 
   #childOptions<Name extends "vrrp" | "checker">(name: Name) {
-    return { name, program: this.#options.program, args: ["internal", name], replyTimeoutMs: REPLY_TIMEOUT_MS };
+    return {
+      name,
+      program: this.#options.program,
+      args: ["internal", name],
+      replyTimeoutMs: REPLY_TIMEOUT_MS,
+      askEveryMs: ASK_EVERY_MS,
+      frozenAfter: FROZEN_AFTER[name],
+    };
   }
 
   #vrrpConfig(): VrrpProcessConfig {

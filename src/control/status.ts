@@ -24,7 +24,8 @@ export interface DirectorStatus {
 
 export interface ProcessStatus {
   readonly name: "vrrp" | "checker";
-  readonly state: "starting" | "running" | "restarting" | "stopped";
+  /** `silent`: it runs and does not answer. */
+  readonly state: "starting" | "running" | "silent" | "restarting" | "stopped";
   readonly pid: number | null;
   /** Unexpected ends since the daemon started. */
   readonly restarts: number;

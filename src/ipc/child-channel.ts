@@ -1,4 +1,4 @@
-import type { DownMessage, FactEntry, UpMessage } from "./messages.ts";
+import { type DownMessage, type FactEntry, PING, type UpMessage } from "./messages.ts";
 import { Outbox } from "./outbox.ts";
 
 /** What a child does with what comes down. */
@@ -27,6 +27,7 @@ export class ChildChannel<Config, State, Fact = never> {
       if (message.type === "stop") handlers.stop();
       else if (message.type === "facts") handlers.facts?.(message.entries);
       else if (message.type === "configure") void this.#answer(message.id, () => handlers.configure(message.config));
+      else if (message.name === PING) this.outbox.reply(message.id, { ok: true, value: null });
       else void this.#answer(message.id, () => handlers.command(message.name, message.argument));
     });
     process.on("disconnect", () => handlers.orphaned());

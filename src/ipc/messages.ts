@@ -14,6 +14,9 @@ export type DownMessage<Config, Fact = never> =
   /** End in good order: release what you hold, then exit 0. */
   | { readonly type: "stop" };
 
+/** The command that asks whether a child gets its turn; the channel answers it. */
+export const PING = "ping";
+
 export type UpMessage<State> =
   /** The child runs and waits for its configuration. */
   | { readonly type: "ready" }

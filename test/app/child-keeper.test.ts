@@ -9,11 +9,16 @@ import type { LogEntry } from "../../src/ports/logger.ts";
 const fixtures = fileURLToPath(new URL("../../../test/fixtures/children", import.meta.url));
 
 /** A keeper over one of the fixture programs; `events` emits what it reports. */
-function keeperOf(program: string, stopDeadlineMs = 5_000, replyTimeoutMs = 5_000) {
+function keeperOf(
+  program: string,
+  stopDeadlineMs = 5_000,
+  replyTimeoutMs = 5_000,
+  watch = { askEveryMs: 60_000, frozenAfter: 8 },
+) {
   const events = new EventEmitter();
   const log: LogEntry[] = [];
   const keeper = new ChildKeeper<unknown, unknown, number>(
-    { name: "checker", program: join(fixtures, program), args: [], replyTimeoutMs, stopDeadlineMs },
+    { name: "checker", program: join(fixtures, program), args: [], replyTimeoutMs, stopDeadlineMs, ...watch },
     { first: true },
     {
       onState: (entries) => events.emit("state", entries),
@@ -24,6 +29,8 @@ function keeperOf(program: string, stopDeadlineMs = 5_000, replyTimeoutMs = 5_00
   );
   return { keeper, events, log };
 }
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
 
 describe("child keeper", () => {
   it("starts, configures, asks and stops a child", async () => {
@@ -147,6 +154,39 @@ describe("child keeper", () => {
     const answer = await keeper.command("silence", null);
     assert.ok(!answer.ok && answer.code === "REPLY_TIMEOUT");
     await keeper.stop();
+  });
+
+  it("notices a frozen child, and that it goes on", async () => {
+    const { keeper, events, log } = keeperOf("obedient.mjs", 5_000, 5_000, { askEveryMs: 20, frozenAfter: 100_000 });
+    keeper.start();
+    await once(events, "configured");
+    const pid = keeper.status().pid ?? 0;
+    process.kill(pid, "SIGSTOP");
+    while (keeper.status().state !== "silent") await nextTurn();
+    process.kill(pid, "SIGCONT");
+    while (keeper.status().state !== "running") await nextTurn();
+    assert.deepEqual(
+      log.map(({ message }) => message),
+      ["the checker process does not answer", "the checker process answers again"],
+    );
+    assert.equal(keeper.status().restarts, 0);
+    await keeper.stop();
+  });
+
+  it("kills a child that stays frozen, and starts another", async () => {
+    const { keeper, events, log } = keeperOf("obedient.mjs", 5_000, 5_000, { askEveryMs: 20, frozenAfter: 5 });
+    keeper.start();
+    await once(events, "configured");
+    const { pid } = keeper.status();
+    const gone = once(events, "gone");
+    process.kill(pid ?? 0, "SIGSTOP");
+    await gone;
+    assert.match(
+      log.map(({ message }) => message).join("\n"),
+      /has not answered for too long; killed\n.* by signal SIGKILL/,
+    );
+    await keeper.stop();
+    assert.notEqual(keeper.status().pid, pid);
   });
 
   it("kills a child that does not stop", async () => {
