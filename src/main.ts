@@ -14,6 +14,38 @@ const INTERNAL_ROLES: Readonly<Record<string, () => Promise<void>>> = {
   checker: async () => (await import("./app/checker-process.ts")).runCheckerProcess(),
 };
 
+/** `holdfast internal sweep [FILE] [--run-dir DIR] [--state-dir DIR]`, run by the service manager after a stop. Never fails one. */
+async function runSweep(args: readonly string[]): Promise<ExitCode> {
+  const [{ sweep }, { nodeFiles }, { parseArgs }, defaults] = await Promise.all([
+    import("./app/sweep.ts"),
+    import("./sys/node-files.ts"),
+    import("node:util"),
+    import("./cli/program.ts"),
+  ]);
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    strict: false,
+    allowPositionals: true,
+    options: { "run-dir": { type: "string" }, "state-dir": { type: "string" } },
+  });
+  const [file = defaults.DEFAULT_FILE] = positionals;
+  const { "run-dir": runDir = defaults.DEFAULT_RUN_DIR, "state-dir": stateDir = defaults.DEFAULT_STATE_DIR } = values;
+  await sweep(
+    {
+      file,
+      runDir: String(runDir),
+      stateDir: String(stateDir),
+      nodeName: hostname(),
+      program: fileURLToPath(import.meta.url),
+    },
+    {
+      files: nodeFiles,
+      logger: { log: ({ level, source, message }) => void process.stderr.write(`${level} ${source}: ${message}\n`) },
+    },
+  );
+  return EXIT.OK;
+}
+
 async function main(argv: readonly string[]): Promise<ExitCode | null> {
   const [first, role = ""] = argv;
   const internal = first === "internal" && process.send !== undefined ? INTERNAL_ROLES[role] : undefined;
@@ -21,6 +53,7 @@ async function main(argv: readonly string[]): Promise<ExitCode | null> {
     await internal();
     return null;
   }
+  if (first === "internal" && role === "sweep") return runSweep(argv.slice(2));
   const [{ runProgram }, { readVersion }] = await Promise.all([import("./cli/program.ts"), import("./cli/version.ts")]);
   const stream = (output: NodeJS.WriteStream) => ({
     write: (text: string) => void output.write(text),

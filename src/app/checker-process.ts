@@ -1,5 +1,3 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { DirectorError } from "../base/director-error.ts";
 import { orThrow } from "../base/result.ts";
 import { bySignal } from "../checks/checker.ts";
@@ -8,7 +6,6 @@ import { ScriptChecker } from "../checks/script.ts";
 import { ChildChannel } from "../ipc/child-channel.ts";
 import { RelayLogger } from "../log/relay.ts";
 import type { Logger } from "../ports/logger.ts";
-import { readJsonFile, writeFileAtomically } from "../sys/atomic-file.ts";
 import { systemClock, TimeoutAlarms } from "../sys/clock.ts";
 import { NETLINK_GENERIC } from "../sys/constants.ts";
 import { LinkMonitor } from "../sys/link-monitor.ts";
@@ -18,15 +15,10 @@ import { openTcpConnector } from "../sys/tcp-connector.ts";
 import { Checker } from "./checker.ts";
 import { ignoreTerminalSignals } from "./child-signals.ts";
 import { IpvsKernel } from "./ipvs-kernel.ts";
-import { IpvsOwnership, type OwnershipStore } from "./ipvs-ownership.ts";
-import { IpvsTableKeeper } from "./ipvs-table.ts";
+import { loadOwnership, openTable } from "./ipvs-state.ts";
 import type { CheckerFact, CheckerNews, CheckerProcessConfig, CheckerReply, CheckerState } from "./messages.ts";
 import { SyncKeeper } from "./sync-keeper.ts";
 import { applySyncSysctls, applySysctls } from "./sysctl-needs.ts";
-
-/** Which services in the kernel are ours, for the next start. */
-const OWNERSHIP_FILE = "ipvs-services.json";
-const BOOT_ID_FILE = "/proc/sys/kernel/random/boot_id";
 
 /** The `checker` child: every check, and the only writer of the IPVS table. */
 export function runCheckerProcess(): void {
@@ -110,22 +102,4 @@ function watchLinks(keeper: SyncKeeper, logger: Logger): LinkMonitor | null {
   const links = LinkMonitor.open({ onChange: (name) => keeper.interfaceChanged(name), onError: say });
   if (!links.ok) say(links.error);
   return links.ok ? links.value : null;
-}
-
-/** @throws DirectorError when the kernel has no IPVS, or the privilege is missing */
-function openTable(stateDir: string, logger: Logger): IpvsTableKeeper {
-  const socket = orThrow(KernelNetlinkSocket.open(NETLINK_GENERIC, "IPVS netlink socket"));
-  return orThrow(IpvsTableKeeper.open({ socket, ownership: loadOwnership(stateDir, logger) }));
-}
-
-function loadOwnership(stateDir: string, logger: Logger): IpvsOwnership {
-  const bootId = readFileSync(BOOT_ID_FILE, "utf8").trim();
-  return IpvsOwnership.load({ bootId }, { store: ownershipStore(join(stateDir, OWNERSHIP_FILE)), logger });
-}
-
-function ownershipStore(path: string): OwnershipStore {
-  return {
-    load: (problemOf) => readJsonFile(path, problemOf),
-    save: (text) => writeFileAtomically(path, text),
-  };
 }

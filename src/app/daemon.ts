@@ -7,6 +7,7 @@ import { diffModels } from "../config/diff.ts";
 import type { FileAccess } from "../config/file-access.ts";
 import { loadConfigFiles } from "../config/load-files.ts";
 import { countProblems, renderProblem } from "../config/render.ts";
+import { CONTROL_SOCKET } from "../control/server.ts";
 import { groupIdOf } from "../sys/groups.ts";
 import { openServiceManager } from "../sys/sd-notify.ts";
 import { describeChanges } from "./describe-changes.ts";
@@ -14,8 +15,6 @@ import { type LoadedConfig, Supervisor } from "./supervisor.ts";
 
 /** Group whose members may use the control socket. */
 const CONTROL_GROUP = "holdfast";
-/** Name of the control socket in the run directory. */
-export const CONTROL_SOCKET = "control.sock";
 
 export interface DaemonOptions {
   readonly file: string;

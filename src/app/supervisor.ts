@@ -345,7 +345,8 @@ export class Supervisor {
     if (!(await this.#vrrp.stop(this.#handoverBoundMs() + VRRP_STOP_DEADLINE_MS)))
       await takeOffLeftovers(
         { ...this.#childOptions("vrrp"), replyTimeoutMs: VRRP_STOP_DEADLINE_MS },
-        this.#options.runDir,
+        { ...this.#vrrpConfig(), instances: [], realtime: false },
+        2 * VRRP_STOP_DEADLINE_MS,
         this.#logger,
       );
     await this.#checker.stop();

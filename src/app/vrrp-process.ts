@@ -8,7 +8,7 @@ import { Addresses, OWN_ADDRESS_PROTOCOL } from "../sys/addresses.ts";
 import { AdvertMemory } from "../sys/advert-memory.ts";
 import { openAdvertTap } from "../sys/advert-tap.ts";
 import { ArpAsker } from "../sys/arp-asker.ts";
-import { keepArpQuiet } from "../sys/arp-reserve.ts";
+import { ArpReserve } from "../sys/arp-reserve.ts";
 import { systemClock, TimerfdAlarms } from "../sys/clock.ts";
 import { NETLINK_ROUTE } from "../sys/constants.ts";
 import { openFrameSocket } from "../sys/frame-socket.ts";
@@ -53,6 +53,8 @@ export function runVrrpProcess(): void {
     const leftovers = leftoversOn(links, memory);
     const crash = planReturn(config.instances, leftovers, (name) => links.get(name), systemClock.nowUs());
     removeAddresses(addressesToRemove(config.instances, leftovers, crash), links, addresses, say);
+    const arp = new ArpReserve(config.runDir);
+    for (const name of arp.restore()) say("notice", `arp_ignore of ${name} is 0 again, left at 1 by an earlier run`);
     const opened = new VrrpRouter({
       clock: systemClock,
       alarms,
@@ -71,7 +73,7 @@ export function runVrrpProcess(): void {
         },
         announceUnframed: (link, address, number) => asker.announce(link, address, number),
       },
-      arp: { keepQuiet: keepArpQuiet },
+      arp,
       fact: (key) => facts.get(key),
       publish: (key, state) => channel.outbox.state(key, state),
       memory: (name, vrid) => memory.slot(name, vrid),

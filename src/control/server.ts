@@ -5,6 +5,9 @@ import { DirectorError, errnoNameOf, messageOf } from "../base/director-error.ts
 import type { Result } from "../base/result.ts";
 import type { ControlError, DirectorStatus, HandoverAnswer, ReloadReport } from "./status.ts";
 
+/** Name of the control socket in the run directory. */
+export const CONTROL_SOCKET = "control.sock";
+
 /** What the daemon does for the control API. */
 export interface ControlHandlers {
   status(): DirectorStatus;
@@ -74,7 +77,7 @@ export class ControlServer {
 }
 
 /** Whether a process accepts connections on that socket now. */
-function isServed(path: string): Promise<boolean> {
+export function isServed(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path);
     const end = (served: boolean) => {

@@ -3,6 +3,8 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { EXIT } from "../../src/base/exit-codes.ts";
 import { DEFAULT_FILE, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR } from "../../src/cli/program.ts";
+import { handoverBoundUs } from "../../src/vrrp/handover.ts";
+import { ADVERT_INTERVAL_MAX_CS, csToUs } from "../../src/vrrp/timing.ts";
 
 const file = fileURLToPath(new URL("../../../systemd/holdfast.service", import.meta.url));
 const settings = new Map(
@@ -27,10 +29,16 @@ describe("systemd/holdfast.service", () => {
     assert.equal(settings.has("ExecStartPre"), false, "a missing check script must not keep a director down");
   });
 
+  it("sweeps with the same file when everything has died, which never fails a stop", () => {
+    assert.equal(settings.get("ExecStopPost"), `-/usr/bin/holdfast internal sweep ${DEFAULT_FILE}`);
+  });
+
   it("lets the vrrp process resign, also when the supervisor was killed, and gives a stop its time", () => {
     assert.equal(settings.get("KillMode"), "control-group");
-    // The deadlines of supervisor.ts: a vrrp process that hangs, the search for its addresses, the checker.
-    assert.ok(Number(settings.get("TimeoutStopSec")) > 5 + 5 + 14);
+    // The deadlines of supervisor.ts: the slowest handover and its farewell, a vrrp process that hangs, the search for its
+    // addresses, the checker.
+    const handoverSeconds = handoverBoundUs(csToUs(ADVERT_INTERVAL_MAX_CS)) / 1_000_000;
+    assert.ok(Number(settings.get("TimeoutStopSec")) > handoverSeconds + 2 + 5 + 10 + 14);
     assert.equal(settings.get("OOMPolicy"), "continue");
   });
 });

@@ -1,0 +1,31 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { orThrow } from "../base/result.ts";
+import type { Logger } from "../ports/logger.ts";
+import { readJsonFile, writeFileAtomically } from "../sys/atomic-file.ts";
+import { NETLINK_GENERIC } from "../sys/constants.ts";
+import { KernelNetlinkSocket } from "../sys/netlink-socket.ts";
+import { IpvsOwnership, type OwnershipStore } from "./ipvs-ownership.ts";
+import { IpvsTableKeeper } from "./ipvs-table.ts";
+
+/** Which services in the kernel are ours, for the next start. */
+const OWNERSHIP_FILE = "ipvs-services.json";
+const BOOT_ID_FILE = "/proc/sys/kernel/random/boot_id";
+
+/** @throws DirectorError when the kernel has no IPVS, or the privilege is missing */
+export function openTable(stateDir: string, logger: Logger): IpvsTableKeeper {
+  const socket = orThrow(KernelNetlinkSocket.open(NETLINK_GENERIC, "IPVS netlink socket"));
+  return orThrow(IpvsTableKeeper.open({ socket, ownership: loadOwnership(stateDir, logger) }));
+}
+
+export function loadOwnership(stateDir: string, logger: Logger): IpvsOwnership {
+  const bootId = readFileSync(BOOT_ID_FILE, "utf8").trim();
+  return IpvsOwnership.load({ bootId }, { store: ownershipStore(join(stateDir, OWNERSHIP_FILE)), logger });
+}
+
+function ownershipStore(path: string): OwnershipStore {
+  return {
+    load: (problemOf) => readJsonFile(path, problemOf),
+    save: (text) => writeFileAtomically(path, text),
+  };
+}
