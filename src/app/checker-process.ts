@@ -1,5 +1,4 @@
 import { DirectorError } from "../base/director-error.ts";
-import { orThrow } from "../base/result.ts";
 import { bySignal } from "../checks/checker.ts";
 import { createCheckerFactory } from "../checks/checker-factory.ts";
 import { ScriptChecker } from "../checks/script.ts";

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Dice } from "../support/simulation.ts";
+import { Dice } from "../sim/dice.ts";
 import { statusOf } from "./support/daemon.ts";
 import { vrrpYaml } from "./support/director.ts";
 import { startProbe } from "./support/probe.ts";

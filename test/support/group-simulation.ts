@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { scriptFactKey } from "../../src/app/messages.ts";
 import type { GroupConfig, InstanceConfig, TrackConfig } from "../../src/config/model.ts";
 import { FOLLOW_RETRY_US } from "../../src/vrrp/group.ts";
-import { Dice } from "./simulation.ts";
+import { Dice } from "../sim/dice.ts";
 import { EDGE, pairOf, SIDES, type Side, TwoSegments, type TwoSidedDirector } from "./two-sided.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
