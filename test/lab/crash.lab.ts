@@ -157,6 +157,15 @@ describe(`crashes and standstills, seed ${SEED}`, () => {
         await sleep(FROZEN_MS);
         for (const pid of pids) trySignal(pid ?? 0, "SIGCONT");
       }
+      if (signal === "SIGKILL") {
+        // The kernel serves on: without this, nothing would have to come back.
+        await waitFor(
+          `new ${roles}`,
+          () => roles.map((role) => service.pid(role)),
+          (now) => now.every((pid) => pid !== undefined && !pids.includes(pid)),
+          { withinMs: 45_000 },
+        );
+      }
       await whole();
       await watch.stop();
       const { gapMs, stallMs, lost } = await probe.stop();
