@@ -98,7 +98,10 @@ function onStart(
   const { nowUs, fault, source } = event;
   const state = { ...before, source };
   if (fault !== null) {
-    return { state: enter(config, state, "fault", nowUs, fault), actions: [transition(state.phase, "fault", fault)] };
+    return {
+      state: enter(config, state, "fault", nowUs, fault),
+      actions: [...dropHandover(state, nowUs, fault), transition(state.phase, "fault", fault)],
+    };
   }
   if (event.resumes) {
     return takeOver(config, state, nowUs, "resumes: it was master a moment ago, and no peer can have taken over since");

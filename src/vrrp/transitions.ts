@@ -85,7 +85,10 @@ export function listen(config: InstanceParameters, state: InstanceState, nowUs: 
       ...enter(config, state, "backup", nowUs, reason),
       downDeadlineUs: nowUs + masterDownUs(config.priority, config.advertIntervalUs),
     },
-    actions: [transition(state.phase, "backup", reason)],
+    actions: [
+      ...(state.farewell === null ? [] : [{ type: "unshadowAddresses" } as const]),
+      transition(state.phase, "backup", reason),
+    ],
   };
 }
 

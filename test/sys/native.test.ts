@@ -88,7 +88,7 @@ describe("native addon", () => {
           const isWide = (name === "timerfd_settime" && position === 2) || /^mu?n?lock$/.test(name);
           fc.pre(!(isWide && value === 2 ** 33));
           const mixed = args.map((arg, index) => (index === position ? value : arg));
-          assert.throws(() => calls[name]?.(...mixed), TypeError, `${name} with ${String(value)} at ${position}`);
+          assert.throws(() => calls[name]?.(...mixed), TypeError, `${name} with ${fc.stringify(value)} at ${position}`);
         }),
         { numRuns: 60 },
       );

@@ -829,6 +829,20 @@ describe("vrrp instance: every cell of the state × event table", () => {
       check: (state) => assert.equal(nextDeadlineUs(state), undefined),
     },
     {
+      name: "initialize, handed over, start within the farewell: the copies go",
+      given: [...masterForAWhile, resign(T, "stop"), advert(T + 1, 50, LOWER)],
+      when: { ...start, nowUs: T + 2 },
+      phase: "backup",
+      actions: ["unshadowAddresses", "transition"],
+    },
+    {
+      name: "initialize, handed over, start with a fault within the farewell: the copies go",
+      given: [...masterForAWhile, resign(T, "stop"), advert(T + 1, 50, LOWER)],
+      when: { ...start, nowUs: T + 2, fault: "interface is down" },
+      phase: "fault",
+      actions: ["unshadowAddresses", "transition"],
+    },
+    {
       name: "initialize, handed over, shutdown within the farewell",
       given: [...masterForAWhile, resign(T, "stop"), advert(T + 1, 50, LOWER)],
       when: { type: "shutdown", nowUs: T + 2 },
