@@ -11,7 +11,7 @@ import type {
 import type { InstanceStatus, ServerStatus, SyncStatus } from "../control/status.ts";
 import type { StateEntry } from "../ipc/messages.ts";
 import type { TrackFact } from "../vrrp/track.ts";
-import type { HandoverReport } from "./vrrp-instance.ts";
+import type { HandoverReport } from "./instance-io.ts";
 
 /** What the vrrp child is told. */
 export interface VrrpProcessConfig {

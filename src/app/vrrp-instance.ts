@@ -1,88 +1,27 @@
 import { unreachable } from "../base/assert.ts";
-import { Histogram } from "../base/histogram.ts";
 import { type Cidr, formatCidr, type IpText } from "../base/ip.ts";
 import type { KeyBytes } from "../config/keys.ts";
 import type { InstanceConfig } from "../config/model.ts";
 import type { InstanceStatus } from "../control/status.ts";
 import type { Alarm, AlarmFactory, Clock } from "../ports/clock.ts";
-import type { LogEntry, Logger } from "../ports/logger.ts";
+import type { Logger } from "../ports/logger.ts";
 import type { ReceivedPacket } from "../ports/packet-socket.ts";
 import type { AdvertSlot, LastAdvert } from "../sys/advert-memory.ts";
 import { acceptPacket, REJECT_REASONS, type RejectReason } from "../vrrp/accept.ts";
 import { type DecodedAdvert, encodeAdvert, PRIORITY_RELEASE, VRRP_GROUP_IPV4 } from "../vrrp/advert.ts";
-import { type DifferenceCode, differences } from "../vrrp/differences.ts";
+import { differences } from "../vrrp/differences.ts";
 import type { GroupMember } from "../vrrp/group.ts";
 import { nextDeadlineUs, step } from "../vrrp/instance.ts";
-import type {
-  Fault,
-  InstanceAction,
-  InstanceEvent,
-  InstanceParameters,
-  InstanceState,
-  ResignPurpose,
-  WarningCode,
-} from "../vrrp/instance-model.ts";
-import { dueTimers, type TimerKind } from "../vrrp/lateness.ts";
+import type { Fault, InstanceAction, InstanceEvent, InstanceState, ResignPurpose } from "../vrrp/instance-model.ts";
+import { dueTimers } from "../vrrp/lateness.ts";
 import { csToUs, usToCs } from "../vrrp/timing.ts";
-import { describeArithmetic, type Judgement, judge, type Tracker, type TrackFacts } from "../vrrp/track.ts";
+import type { TrackFacts } from "../vrrp/track.ts";
 import { initialState } from "../vrrp/transitions.ts";
 import { AdvertAuth } from "./advert-auth.ts";
-
-/** How often the same thing is said at most while it lasts, and warnings anew because the master changed. */
-const REPEAT_US = 60_000_000;
-
-/** What an instance can do to its interface. Nothing here throws. */
-export interface InstanceIo {
-  /**
-   * Sends one advert to everybody whom the transport names.
-   * @param encode the bytes for a destination: some checksums cover it
-   * @returns 0 or a positive errno
-   */
-  send(encode: (destination: IpText) => Buffer, source: IpText): number;
-  /** Feeds packets that already wait in the kernel. @returns undefined when that is done, or a promise of it */
-  drain(): Promise<void> | undefined;
-  /** Makes exactly these addresses present. */
-  hold(addresses: readonly Cidr[]): HoldReport;
-  /** Removes every address that this instance made. @returns sentences about those that could not be removed */
-  release(): readonly string[];
-  /** A burst of gratuitous ARPs for each address. */
-  announce(addresses: readonly Cidr[]): void;
-  /** Keeps copies of these addresses where they answer no ARP, and remembers from where adverts come. Idempotent. */
-  shadow(addresses: readonly Cidr[]): void;
-  /** Undoes it. Idempotent. @returns sentences about what could not be removed */
-  unshadow(): readonly string[];
-  /** One gratuitous ARP for each address in the name of another router, where its MAC address is known. */
-  announceFor(addresses: readonly Cidr[], successor: IpText): void;
-}
-
-/** How a resignation ended. */
-export interface HandoverReport {
-  /** Who serves now; null = nobody was found, as `reason` says. */
-  readonly successor: IpText | null;
-  /** From the first priority 0 to the end, microseconds. */
-  readonly tookUs: number;
-  readonly reason: string;
-}
-
-export interface HoldReport {
-  /** Present and made by holdfast. */
-  readonly held: readonly string[];
-  /** Present before, made by somebody else. */
-  readonly foreign: readonly string[];
-  /** Sentences about what the kernel refused. */
-  readonly refused: readonly string[];
-}
-
-/** Where an instance stands among the others of this node. */
-export interface InstancePlace {
-  /** What counts for its priority, and what it cannot do without. */
-  readonly trackers: readonly Tracker[];
-  readonly group: {
-    readonly name: string;
-    /** The first member decides where the group is master. */
-    readonly isLeader: boolean;
-  } | null;
-}
+import type { HandoverReport, InstanceIo } from "./instance-io.ts";
+import { type InstancePlace, InstanceStanding } from "./instance-standing.ts";
+import { InstanceTally } from "./instance-tally.ts";
+import { InstanceVoice } from "./instance-voice.ts";
 
 export interface InstanceCollaborators {
   readonly clock: Clock;
@@ -103,13 +42,10 @@ export interface InstanceCollaborators {
 /** Runs the pure state machine of one instance on a real clock and interface. */
 export class VrrpInstance {
   #config: InstanceConfig;
-  #place: InstancePlace;
-  #judgement: Judgement;
+  readonly #standing: InstanceStanding;
   #state: InstanceState;
   /** Whether an event is being performed: the group is told when it has been. */
   #isFeeding = false;
-  #interfaceFault: Fault | null = null;
-  #groupFault: Fault | null = null;
   #source: IpText | null = null;
   #heardUs: number | null = null;
   #unfollowedUs: number | null = null;
@@ -122,39 +58,22 @@ export class VrrpInstance {
   /** What is served: held, or put there by somebody else. At most the configured addresses. */
   #served: readonly string[] = [];
   #sinceWallMs: number;
-  #advertsSent = 0;
-  #advertsReceived = 0;
-  #sendErrors = 0;
-  #becameMaster = 0;
-  #handovers = 0;
-  readonly #lateness: Readonly<Record<TimerKind, Histogram>> = {
-    advert: new Histogram(),
-    down: new Histogram(),
-    other: new Histogram(),
-  };
-  /** Bounded by the reject reasons. */
-  readonly #rejected = new Map<RejectReason, number>();
-  readonly #forms = new Map<string, number>();
-  /** Bounded by the codes. */
-  readonly #events = new Map<DifferenceCode | WarningCode, number>();
-  /** What was logged since the last change of state or master, and when; bounded by its few kinds. */
-  readonly #said = new Map<string, number>();
-  #saidClearedUs: number;
-  /** Who waits for the end of a resignation; bounded by the commands under way. */
+  readonly #tally = new InstanceTally();
+  readonly #voice: InstanceVoice;
   #isLeaving = false;
   /** Waiting packets are being fed before a tick. */
   #isLooking = false;
   #isShutDown = false;
+  /** Who waits for the end of a resignation; bounded by the commands under way. */
   #awaiting: ((report: HandoverReport) => void)[] = [];
 
   constructor(config: InstanceConfig, place: InstancePlace, collaborators: InstanceCollaborators) {
     this.#config = config;
-    this.#place = place;
+    this.#standing = new InstanceStanding(config, place, collaborators.facts);
     this.#with = collaborators;
-    this.#judgement = { priority: config.priority, faults: [], parts: [] };
     this.#state = initialState(config, collaborators.clock.nowUs());
     this.#sinceWallMs = collaborators.clock.wallMs();
-    this.#saidClearedUs = collaborators.clock.nowUs();
+    this.#voice = new InstanceVoice(config, collaborators);
     this.#alarm = collaborators.alarms.create(() => this.#due());
     this.#auth = new AdvertAuth({
       clock: collaborators.clock,
@@ -178,10 +97,10 @@ export class VrrpInstance {
 
   /** @param resumes the addresses are here from a run that ended a moment ago */
   start(fault: Fault | null, source: IpText | null, resumes = false): void {
-    this.#interfaceFault = fault;
+    this.#standing.interfaceFault = fault;
     this.#source = source;
     this.#judge();
-    this.#feed({ type: "start", nowUs: this.#with.clock.nowUs(), resumes, fault: this.#fault, source });
+    this.#feed({ type: "start", nowUs: this.#with.clock.nowUs(), resumes, fault: this.#standing.fault, source });
   }
 
   /** Tells peers, on behalf of a run that was killed, that nobody here serves: one takes over at once. */
@@ -192,62 +111,41 @@ export class VrrpInstance {
 
   /** The interface changed. */
   conditionChanged(fault: Fault | null, source: IpText | null): void {
-    this.#interfaceFault = fault;
+    this.#standing.interfaceFault = fault;
     this.#source = source;
     this.#tellCondition();
   }
 
   /** Something tracked may have changed. */
   factsChanged(): void {
-    this.moved(this.#place);
+    this.moved(this.#standing.place);
   }
 
   /** The others of the group can serve, or one of them cannot. */
   groupChanged(fault: Fault | null): void {
-    if (fault === this.#groupFault) return;
-    this.#groupFault = fault;
-    this.#tellCondition();
+    if (this.#standing.groupChanged(fault)) this.#tellCondition();
   }
 
   /** Another group, or other things that count for it. */
   moved(place: InstancePlace): void {
-    const before = this.#fault;
-    // The group that it comes to says itself whether it can serve.
-    if (place.group?.name !== this.#place.group?.name) this.#groupFault = null;
-    this.#place = place;
+    const before = this.#standing.fault;
+    this.#standing.move(this.#config, place);
     this.#judge();
-    if (this.#fault !== before) this.#tellCondition();
+    if (this.#standing.fault !== before) this.#tellCondition();
   }
 
-  get #ownFault(): Fault | null {
-    return this.#interfaceFault ?? (this.#judgement.faults.length === 0 ? null : this.#judgement.faults.join("; "));
-  }
-
-  /** Why it cannot serve: what is wrong with itself comes before what is wrong with its group. */
-  get #fault(): Fault | null {
-    return this.#ownFault ?? this.#groupFault;
+  #judge(): void {
+    const news = this.#standing.judge();
+    if (news !== null) this.#voice.say("notice", news);
   }
 
   #tellCondition(): void {
-    this.#feed({ type: "condition", nowUs: this.#with.clock.nowUs(), fault: this.#fault, source: this.#source });
-  }
-
-  /** Weighs what is tracked; the next advert carries the priority, and a backup counts with it from its next timer on. */
-  #judge(): void {
-    const before = this.#judgement;
-    const { priority } = this.#config;
-    this.#judgement = judge(priority, this.#place.trackers, this.#with.facts);
-    if (this.#judgement.priority === before.priority) return;
-    const sum = describeArithmetic(priority, this.#judgement);
-    this.#say("notice", `effective priority ${before.priority} -> ${this.#judgement.priority} = ${sum}`);
-  }
-
-  /** What the state machine goes by now. A member of a group leaves it to the first one to preempt, and then goes along. */
-  #parameters(): InstanceParameters {
-    const { group } = this.#place;
-    const goesAlong = group !== null && !group.isLeader && this.#state.phase === "backup";
-    const preempt = goesAlong ? ({ mode: "never" } as const) : this.#config.preempt;
-    return { priority: this.#judgement.priority, advertIntervalUs: this.#config.advertIntervalUs, preempt };
+    this.#feed({
+      type: "condition",
+      nowUs: this.#with.clock.nowUs(),
+      fault: this.#standing.fault,
+      source: this.#source,
+    });
   }
 
   /** As the group sees it. */
@@ -257,11 +155,11 @@ export class VrrpInstance {
       name: this.#config.name,
       phase,
       sinceUs,
-      fault: this.#ownFault,
+      fault: this.#standing.ownFault,
       isHandingOver: handover !== null,
       isResting,
       isPreempting: this.#config.preempt.mode === "always",
-      priority: this.#judgement.priority,
+      priority: this.#standing.priority,
       source,
       heard,
       masterAdvertUs,
@@ -308,6 +206,7 @@ export class VrrpInstance {
     const addressesChanged = config.addresses.map(formatCidr).join() !== this.#config.addresses.map(formatCidr).join();
     const before = JSON.stringify({ ...this.#config, hmac: null });
     this.#config = config;
+    this.#voice.reconfigure(config);
     this.moved(place);
     this.#auth.configure(config);
     // How adverts are signed is nothing to the state machine: no timer starts anew and no advert goes out of turn.
@@ -333,7 +232,7 @@ export class VrrpInstance {
       this.#reject(packet, advert.error);
       return;
     }
-    this.#advertsReceived += 1;
+    this.#tally.advertsReceived += 1;
     this.#heardUs = nowUs;
     this.#compare(packet.source, advert.value);
     const { priority, intervalCs } = advert.value;
@@ -351,11 +250,11 @@ export class VrrpInstance {
       phase: this.#state.phase,
       since: new Date(this.#sinceWallMs).toISOString(),
       reason: this.#state.reason,
-      priority: this.#judgement.priority,
+      priority: this.#standing.priority,
       basePriority: this.#config.priority,
-      priorityText: describeArithmetic(this.#config.priority, this.#judgement),
-      track: this.#judgement.parts,
-      group: this.#place.group?.name ?? null,
+      priorityText: this.#standing.arithmetic,
+      track: this.#standing.parts,
+      group: this.#standing.place.group?.name ?? null,
       advertIntervalUs: this.#config.advertIntervalUs,
       isResting: this.#state.isResting,
       isHandingOver: this.#state.handover !== null,
@@ -370,28 +269,15 @@ export class VrrpInstance {
               priority: heard.priority,
               at: new Date(clock.wallMs() - agoMs(heard.atUs)).toISOString(),
             },
-      counters: {
-        advertsSent: this.#advertsSent,
-        advertsReceived: this.#advertsReceived,
-        sendErrors: this.#sendErrors,
-        becameMaster: this.#becameMaster,
-        handovers: this.#handovers,
-        rejected: Object.fromEntries(this.#rejected),
-        checksumForms: Object.fromEntries(this.#forms),
-        events: Object.fromEntries(this.#events),
-      },
-      lateness: {
-        advert: this.#lateness.advert.spread(),
-        down: this.#lateness.down.spread(),
-        other: this.#lateness.other.spread(),
-      },
+      counters: this.#tally.counters(),
+      lateness: this.#tally.lateness(),
     };
   }
 
   #due(): void {
     if (this.#isLooking) return;
     const due = dueTimers(this.#state, this.#with.clock.nowUs());
-    for (const [kind, us] of due) this.#lateness[kind].record(us);
+    for (const [kind, us] of due) this.#tally.late(kind, us);
     const lateUs = Math.max(0, ...due.map(([, us]) => us));
     // After a stalled callback an advert may already wait: one that forbids a takeover, or one of whoever took over from us.
     const isAboutToTakeOver = this.#state.phase === "backup" || this.#state.handover !== null;
@@ -423,11 +309,11 @@ export class VrrpInstance {
 
   #advance(event: InstanceEvent): void {
     const before = this.#state;
-    const { state, actions } = step(this.#parameters(), before, event);
+    const { state, actions } = step(this.#standing.parameters(before.phase), before, event);
     this.#state = state;
     if (state.source !== null) this.#lastSource = state.source;
-    if (state.phase !== before.phase) this.#said.clear();
-    else if (state.heard?.address !== before.heard?.address) this.#forgetSaid(event.nowUs);
+    if (state.phase !== before.phase) this.#voice.stateChanged();
+    else if (state.heard?.address !== before.heard?.address) this.#voice.masterChanged();
     for (const action of actions) this.#perform(action);
     if (state.phase !== "master") this.#with.memory.forget();
     if (state.phase !== before.phase) this.#with.publish(this.status());
@@ -460,7 +346,7 @@ export class VrrpInstance {
         io.shadow(this.#config.addresses);
         break;
       case "unshadowAddresses":
-        for (const sentence of io.unshadow()) this.#repeat(sentence, "error", sentence);
+        for (const sentence of io.unshadow()) this.#voice.repeat(sentence, "error", sentence);
         break;
       case "announceFor":
         io.announceFor(this.#config.addresses, action.successor);
@@ -469,13 +355,16 @@ export class VrrpInstance {
         this.#handoverEnded(action);
         break;
       case "warn":
-        this.#count(action.code);
-        this.#repeat(action.code, "warning", action.message);
+        this.#tally.event(action.code);
+        this.#voice.repeat(action.code, "warning", action.message);
         break;
       case "transition":
         this.#sinceWallMs = this.#with.clock.wallMs();
-        if (action.to === "master") this.#becameMaster += 1;
-        this.#say(action.to === "fault" ? "warning" : "notice", `${action.from} -> ${action.to}: ${action.reason}`);
+        if (action.to === "master") this.#tally.becameMaster += 1;
+        this.#voice.say(
+          action.to === "fault" ? "warning" : "notice",
+          `${action.from} -> ${action.to}: ${action.reason}`,
+        );
         break;
       default:
         unreachable(action);
@@ -483,12 +372,12 @@ export class VrrpInstance {
   }
 
   #handoverEnded({ purpose, successor, tookUs, reason }: Extract<InstanceAction, { type: "handoverEnded" }>): void {
-    this.#handovers += successor === null ? 0 : 1;
+    this.#tally.handovers += successor === null ? 0 : 1;
     if (successor === null && purpose === "rest")
-      this.#say("warning", `handover failed, this node serves on: ${reason}`);
+      this.#voice.say("warning", `handover failed, this node serves on: ${reason}`);
     if (successor === null && purpose === "follow" && this.#state.phase === "master") {
       this.#unfollowedUs = this.#with.clock.nowUs();
-      this.#repeat("unfollowed", "warning", `its group is master elsewhere, but ${reason}; this node serves on`);
+      this.#voice.repeat("unfollowed", "warning", `its group is master elsewhere, but ${reason}; this node serves on`);
     }
     const waiting = this.#awaiting;
     this.#awaiting = [];
@@ -511,12 +400,16 @@ export class VrrpInstance {
     const trailer = this.#auth.trailerFor(encode(VRRP_GROUP_IPV4), source);
     const errno = this.#with.io.send((destination) => Buffer.concat([encode(destination), trailer]), source);
     this.#remember(priority, errno, { atUs, intervalUs: csToUs(advert.intervalCs) });
-    if (errno === 0) this.#advertsSent += 1;
+    if (errno === 0) this.#tally.advertsSent += 1;
     else {
-      this.#sendErrors += 1;
+      this.#tally.sendErrors += 1;
       // The next advert repairs it; on a dead interface a goodbye cannot be sent and need not be.
       if (this.#state.phase === "master")
-        this.#once("send", "warning", `an advert could not be sent (errno ${errno}); the next one is tried as usual`);
+        this.#voice.once(
+          "send",
+          "warning",
+          `an advert could not be sent (errno ${errno}); the next one is tried as usual`,
+        );
     }
   }
 
@@ -531,7 +424,7 @@ export class VrrpInstance {
     this.#held = held;
     this.#served = [...held, ...foreign];
     for (const address of foreign) {
-      this.#once(
+      this.#voice.once(
         `foreign ${address}`,
         "info",
         `${address} was already on ${this.#config.interface}; it is served and will not be removed`,
@@ -550,7 +443,7 @@ export class VrrpInstance {
   /** @param sentences one for each address, so that what was said is bounded by the configuration */
   #refused(sentences: readonly string[]): void {
     if (sentences.length === 0) return;
-    for (const sentence of sentences) this.#repeat(sentence, "error", sentence);
+    for (const sentence of sentences) this.#voice.repeat(sentence, "error", sentence);
     this.#feed({ type: "addressesRefused", nowUs: this.#with.clock.nowUs() });
   }
 
@@ -560,7 +453,7 @@ export class VrrpInstance {
 
   #warnOfClock(source: IpText, skewS: number): void {
     const windowS = this.#config.hmac?.windowS ?? 0;
-    this.#once(
+    this.#voice.once(
       "clock",
       "warning",
       `the clock of ${source} is ${Math.abs(skewS)}s ${skewS > 0 ? "ahead of" : "behind"} ours; adverts are refused beyond ${windowS}s: set both by NTP`,
@@ -568,8 +461,8 @@ export class VrrpInstance {
   }
 
   #reject(packet: ReceivedPacket, reason: RejectReason): void {
-    this.#rejected.set(reason, (this.#rejected.get(reason) ?? 0) + 1);
-    this.#once(
+    this.#tally.rejected(reason);
+    this.#voice.once(
       `reject ${reason}`,
       "warning",
       `packet from ${packet.source} dropped (${reason}): ${REJECT_REASONS[reason]}`,
@@ -577,47 +470,11 @@ export class VrrpInstance {
   }
 
   #compare(source: IpText, advert: DecodedAdvert): void {
-    const form = advert.checksumForm;
-    this.#forms.set(form, (this.#forms.get(form) ?? 0) + 1);
-    const own = { ...this.#config, priority: this.#judgement.priority };
+    this.#tally.checksumForm(advert.checksumForm);
+    const own = { ...this.#config, priority: this.#standing.priority };
     for (const { code, message } of differences(own, source, advert)) {
-      this.#count(code);
-      this.#once(code, "warning", message);
+      this.#tally.event(code);
+      this.#voice.once(code, "warning", message);
     }
-  }
-
-  #count(code: DifferenceCode | WarningCode): void {
-    this.#events.set(code, (this.#events.get(code) ?? 0) + 1);
-  }
-
-  #once(key: string, level: LogEntry["level"], message: string): void {
-    if (this.#said.has(key)) return;
-    this.#said.set(key, this.#with.clock.nowUs());
-    this.#say(level, message);
-  }
-
-  /** As `#once`, and again now and then while it lasts. */
-  #repeat(key: string, level: LogEntry["level"], message: string): void {
-    const nowUs = this.#with.clock.nowUs();
-    if (nowUs - (this.#said.get(key) ?? Number.NEGATIVE_INFINITY) < REPEAT_US) return;
-    this.#said.set(key, nowUs);
-    this.#say(level, message);
-  }
-
-  /** Another master is news, but routers that take turns, or forged ones, must not fill the log. */
-  #forgetSaid(nowUs: number): void {
-    if (nowUs - this.#saidClearedUs < REPEAT_US) return;
-    this.#saidClearedUs = nowUs;
-    this.#said.clear();
-  }
-
-  #say(level: LogEntry["level"], message: string): void {
-    const { name, interface: device, vrid } = this.#config;
-    this.#with.logger.log({
-      level,
-      source: "vrrp",
-      message: `instance ${name} (${device}, vrid ${vrid}): ${message}`,
-      facts: { instance: name },
-    });
   }
 }

@@ -10,7 +10,8 @@ import { VRRP_GROUP_IPV4 } from "../vrrp/advert.ts";
 import { encodeGratuitousArp } from "../vrrp/garp.ts";
 import type { InterfaceFault } from "../vrrp/instance-model.ts";
 import { AddressShadow, type ShadowCollaborators } from "./address-shadow.ts";
-import type { HoldReport, InstanceIo, VrrpInstance } from "./vrrp-instance.ts";
+import type { HoldReport, InstanceIo } from "./instance-io.ts";
+import type { VrrpInstance } from "./vrrp-instance.ts";
 
 /** Frames per burst: some get lost, and one is cheap. */
 const ANNOUNCE_FRAMES = 5;

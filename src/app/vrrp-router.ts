@@ -10,6 +10,7 @@ import { groupFault, groupOrders } from "../vrrp/group.ts";
 import { sharedTrackers, type TrackFacts, trackersOf } from "../vrrp/track.ts";
 import type { ArpReserve } from "./address-shadow.ts";
 import { type CrashReturn, NO_CRASH } from "./crash-return.ts";
+import type { InstancePlace } from "./instance-standing.ts";
 import {
   type HandoverReply,
   instanceKey,
@@ -19,7 +20,7 @@ import {
   type VrrpProcessConfig,
   type VrrpState,
 } from "./messages.ts";
-import { type InstancePlace, VrrpInstance } from "./vrrp-instance.ts";
+import { VrrpInstance } from "./vrrp-instance.ts";
 import { type AddressTable, type InterfaceSockets, VrrpInterface } from "./vrrp-interface.ts";
 
 /** What concerns instances in the configuration. */

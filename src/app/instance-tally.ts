@@ -1,0 +1,65 @@
+import { Histogram } from "../base/histogram.ts";
+import type { ChecksumForm } from "../config/model.ts";
+import type { InstanceStatus } from "../control/status.ts";
+import type { RejectReason } from "../vrrp/accept.ts";
+import type { DifferenceCode } from "../vrrp/differences.ts";
+import type { WarningCode } from "../vrrp/instance-model.ts";
+import type { TimerKind } from "../vrrp/lateness.ts";
+
+/** What an instance counts, from its start on. */
+export class InstanceTally {
+  advertsSent = 0;
+  advertsReceived = 0;
+  sendErrors = 0;
+  becameMaster = 0;
+  handovers = 0;
+  readonly #lateness: Readonly<Record<TimerKind, Histogram>> = {
+    advert: new Histogram(),
+    down: new Histogram(),
+    other: new Histogram(),
+  };
+  /** Bounded by the reject reasons, the forms and the codes. */
+  readonly #rejected = new Map<RejectReason, number>();
+  readonly #forms = new Map<ChecksumForm, number>();
+  readonly #events = new Map<DifferenceCode | WarningCode, number>();
+
+  /** @param lateUs how long after its time a timer ran out */
+  late(kind: TimerKind, lateUs: number): void {
+    this.#lateness[kind].record(lateUs);
+  }
+
+  rejected(reason: RejectReason): void {
+    increment(this.#rejected, reason);
+  }
+
+  checksumForm(form: ChecksumForm): void {
+    increment(this.#forms, form);
+  }
+
+  event(code: DifferenceCode | WarningCode): void {
+    increment(this.#events, code);
+  }
+
+  counters(): InstanceStatus["counters"] {
+    const { advertsSent, advertsReceived, sendErrors, becameMaster, handovers } = this;
+    return {
+      advertsSent,
+      advertsReceived,
+      sendErrors,
+      becameMaster,
+      handovers,
+      rejected: Object.fromEntries(this.#rejected),
+      checksumForms: Object.fromEntries(this.#forms),
+      events: Object.fromEntries(this.#events),
+    };
+  }
+
+  lateness(): InstanceStatus["lateness"] {
+    const { advert, down, other } = this.#lateness;
+    return { advert: advert.spread(), down: down.spread(), other: other.spread() };
+  }
+}
+
+function increment<Key>(counts: Map<Key, number>, key: Key): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}

@@ -1,0 +1,65 @@
+import type { InstanceConfig } from "../config/model.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { LogEntry, Logger } from "../ports/logger.ts";
+
+/** How often the same thing is said at most while it lasts, and warnings anew because the master changed. */
+const REPEAT_US = 60_000_000;
+
+/** What an instance says to the log: news always, what lasts once, and what must not be forgotten now and then again. */
+export class InstanceVoice {
+  #config: Pick<InstanceConfig, "name" | "interface" | "vrid">;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  /** What was said since the last change of state or master, and when; bounded by its few kinds. */
+  readonly #said = new Map<string, number>();
+  #clearedUs: number;
+
+  constructor(config: InstanceConfig, { clock, logger }: { readonly clock: Clock; readonly logger: Logger }) {
+    this.#config = config;
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#clearedUs = clock.nowUs();
+  }
+
+  reconfigure(config: InstanceConfig): void {
+    this.#config = config;
+  }
+
+  say(level: LogEntry["level"], message: string): void {
+    const { name, interface: device, vrid } = this.#config;
+    this.#logger.log({
+      level,
+      source: "vrrp",
+      message: `instance ${name} (${device}, vrid ${vrid}): ${message}`,
+      facts: { instance: name },
+    });
+  }
+
+  /** @param key tells what was said already */
+  once(key: string, level: LogEntry["level"], message: string): void {
+    if (this.#said.has(key)) return;
+    this.#said.set(key, this.#clock.nowUs());
+    this.say(level, message);
+  }
+
+  /** As `once`, and again now and then while it lasts. */
+  repeat(key: string, level: LogEntry["level"], message: string): void {
+    const nowUs = this.#clock.nowUs();
+    if (nowUs - (this.#said.get(key) ?? Number.NEGATIVE_INFINITY) < REPEAT_US) return;
+    this.#said.set(key, nowUs);
+    this.say(level, message);
+  }
+
+  /** A new state: everything may be said anew. */
+  stateChanged(): void {
+    this.#said.clear();
+  }
+
+  /** Another master is news, but routers that take turns, or forged ones, must not fill the log. */
+  masterChanged(): void {
+    const nowUs = this.#clock.nowUs();
+    if (nowUs - this.#clearedUs < REPEAT_US) return;
+    this.#clearedUs = nowUs;
+    this.#said.clear();
+  }
+}
