@@ -42,11 +42,10 @@ export interface InterfaceSockets {
    */
   openTap(link: InterfaceState, udpPort: number | null): AdvertTap | null;
   /**
-   * Announces an address where frames are not allowed.
-   * @param number tells addresses apart that are announced together
+   * Announces an IPv4 address, which is on the interface, where frames are not allowed.
    * @returns 0, or a positive errno
    */
-  announceUnframed(link: InterfaceState, address: IpText, number: number): number;
+  announceUnframed(link: InterfaceState, address: Cidr): number;
 }
 
 /** An instance, and by which transport it speaks now. */
@@ -339,14 +338,13 @@ export class VrrpInterface {
   }
 
   #announceByAsking(link: InterfaceState, addresses: readonly Cidr[]): void {
-    addresses.forEach(({ address }, number) => {
-      if (familyOf(address) !== 4) return;
-      const errno = this.#sockets.announceUnframed(link, address, number);
-      if (errno === 0 || errno === this.#announceErrno) return;
+    for (const address of addresses.filter((each) => familyOf(each.address) === 4)) {
+      const errno = this.#sockets.announceUnframed(link, address);
+      if (errno === 0 || errno === this.#announceErrno) continue;
       this.#announceErrno = errno;
-      const message = `${address} could not be announced on ${this.name} (errno ${errno}); neighbours find it when they ask anew`;
+      const message = `${address.address} could not be announced on ${this.name} (errno ${errno}); neighbours find it when they ask anew`;
       this.#logger.log({ level: "warning", source: "vrrp", message });
-    });
+    }
   }
 
   /** One frame for each address in the name of another host; the own MAC only as the sender of the frame. */

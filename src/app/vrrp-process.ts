@@ -71,7 +71,7 @@ export function runVrrpProcess(): void {
           const tap = openAdvertTap({ interfaceName: name, interfaceIndex: index, udpPort });
           return tap.ok ? tap.value : null;
         },
-        announceUnframed: (link, address, number) => asker.announce(link, address, number),
+        announceUnframed: ({ index }, address) => asker.announce(index, address),
       },
       arp,
       fact: (key) => facts.get(key),

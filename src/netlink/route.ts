@@ -25,7 +25,12 @@ export const RTM_GETLINK = 18;
 export const RTM_NEWADDR = 20;
 export const RTM_DELADDR = 21;
 export const RTM_GETADDR = 22;
+export const RTM_NEWNEIGH = 28;
 export const RTM_DELNEIGH = 29;
+
+/** RT_SCOPE_*: where an address means something; larger numbers are narrower. */
+export const RT_SCOPE_UNIVERSE = 0;
+export const RT_SCOPE_LINK = 253;
 
 /** Multicast groups of NETLINK_ROUTE by number, for NETLINK_ADD_MEMBERSHIP; bind(2) takes `1 << (n - 1)`. */
 export const RTNLGRP_LINK = 1;
@@ -52,6 +57,7 @@ const IFA_FLAGS = 8;
 const IFA_PROTO = 11;
 
 const NDA_DST = 1;
+const NTF_USE = 0x01;
 
 const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
@@ -66,7 +72,7 @@ const IFADDRMSG_BYTES = 8;
 /** ifinfomsg: family u8, pad u8, type u16, index i32, flags u32, change mask u32. */
 const IFINFOMSG_BYTES = 16;
 /** ndmsg: family u8, pad u8, pad u16, interface index i32, state u16, flags u8, type u8. */
-const NDMSG_TAIL_BYTES = 4;
+const NDMSG_PAD_BYTES = 3;
 const FOREVER_S = 0xffffffff;
 
 /** IF_OPER_* by number (RFC 2863). */
@@ -86,6 +92,8 @@ export interface AddressRequest {
   readonly deprecated: boolean;
   /** IFA_PROTO, 1–255: who put it there; 0 = do not say. Kernels before 5.18 ignore it. */
   readonly protocol: number;
+  /** RT_SCOPE_*; universe unless said. */
+  readonly scope?: number;
 }
 
 /** An address as the kernel reports it. */
@@ -137,7 +145,7 @@ export function encodeAddAddress(request: AddressRequest): Buffer {
       .u8(addressFamily(family))
       .u8(request.address.prefixLength)
       .u8(flags & 0xff)
-      .u8(0);
+      .u8(request.scope ?? RT_SCOPE_UNIVERSE);
     writer.u32le(request.interfaceIndex);
     const attributes = new AttributeWriter(writer);
     writeAddress(attributes, request.address.address);
@@ -193,12 +201,31 @@ export function encodeSetLinkUp(interfaceIndex: number, isUp: boolean): Buffer {
 
 /** RTM_DELNEIGH: forgets which MAC address a neighbour has, so that the kernel asks anew; ENOENT if it did not know. */
 export function encodeDeleteNeighbour(interfaceIndex: number, address: IpText): Buffer {
-  return encodeMessage(RTM_DELNEIGH, NLM_F_REQUEST | NLM_F_ACK, (writer) => {
+  return encodeNeighbour(RTM_DELNEIGH, NLM_F_REQUEST | NLM_F_ACK, interfaceIndex, address, 0);
+}
+
+/**
+ * RTM_NEWNEIGH with NTF_USE: the kernel asks for a neighbour as if a packet waited for it; where it does not know it yet,
+ * before the request returns.
+ */
+export function encodeAskForNeighbour(interfaceIndex: number, address: IpText): Buffer {
+  return encodeNeighbour(
+    RTM_NEWNEIGH,
+    NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE,
+    interfaceIndex,
+    address,
+    NTF_USE,
+  );
+}
+
+/** @param ntf NTF_* bits */
+function encodeNeighbour(type: number, flags: number, interfaceIndex: number, address: IpText, ntf: number): Buffer {
+  return encodeMessage(type, flags, (writer) => {
     writer
       .u8(addressFamily(familyOf(address)))
-      .zeros(3)
-      .u32le(interfaceIndex)
-      .zeros(NDMSG_TAIL_BYTES);
+      .zeros(NDMSG_PAD_BYTES)
+      .u32le(interfaceIndex);
+    writer.u16le(0).u8(ntf).u8(0);
     new AttributeWriter(writer).bytes(NDA_DST, ipToBytes(address));
   });
 }

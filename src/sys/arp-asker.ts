@@ -1,28 +1,33 @@
-import { Buffer } from "node:buffer";
-import type { IpText } from "../base/ip.ts";
-import { encodeDeleteNeighbour } from "../netlink/route.ts";
+import type { Cidr, IpText } from "../base/ip.ts";
+import { NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST } from "../netlink/message.ts";
+import {
+  encodeAddAddress,
+  encodeAskForNeighbour,
+  encodeDeleteAddress,
+  encodeDeleteNeighbour,
+  RT_SCOPE_LINK,
+} from "../netlink/route.ts";
 import type { NetlinkSocket } from "../ports/netlink-socket.ts";
-import { AF_INET, IP_TTL, IPPROTO_IP, SO_BINDTODEVICE, SO_DONTROUTE, SOCK_DGRAM, SOL_SOCKET } from "./constants.ts";
+import { OWN_ADDRESS_PROTOCOL } from "./addresses.ts";
 import { EINVAL } from "./errno.ts";
-import { sockaddrIp } from "./sockaddr.ts";
-import { Socket } from "./socket.ts";
 
-/** discard (RFC 863); the datagram is never delivered. */
-const DISCARD_PORT = 9;
-const NOTHING = Buffer.alloc(0);
 /** Questions at once; frames get lost. */
 const QUESTIONS = 5;
-/** Addresses that are asked for: 192.0.0.11 to 192.0.0.160, of a block in which no host has one (RFC 6890). */
-const NOBODY = { prefix: "192.0.0.", first: 11, count: 150 };
+/** Of the second entry: prefixes that bring no broadcast address. */
+const FULL_PREFIX = 32;
+const HALF_PREFIX = 31;
+const FLAGS_OFFSET = 6;
 
 /**
- * Announces an address without a packet socket (CAP_NET_RAW): the kernel is made to ask for somebody who is not there, with the
- * address as the one who asks. Everybody who knows the address takes its new place from the question (RFC 826). It is not
- * gratuitous ARP: Linux neighbours whose entry changed within the last second keep it. But nobody answers, so the kernel asks
- * again after one second and after two.
+ * Announces an address without a packet socket (CAP_NET_RAW): the kernel is made to ask for the address itself. As the one who
+ * asks it names the first address of the interface whose network covers the one that it asks for, and addresses of link scope come
+ * before global ones. So the address stands there a second time meanwhile, with another prefix and of link scope: it asks
+ * for itself. That is a gratuitous ARP request (RFC 5227 section 3), which neighbours believe also within their lock time; and
+ * no setting of arp_announce puts another address in its place.
  *
- * Rejected: to ask for a peer, whose answer ends the repeats, and for which adverts wait in the same queue; `arp_notify` and
- * setting the interface's own MAC address again, which sends gratuitous ARP but forgets every neighbour of the interface.
+ * Rejected: to ask for somebody who is not there in the name of the address, which a neighbour whose entry changed within the last
+ * second does not believe; `arp_notify` and setting the interface's own MAC address again, which forgets every neighbour of the
+ * interface.
  */
 export class ArpAsker {
   readonly #netlink: NetlinkSocket;
@@ -33,36 +38,43 @@ export class ArpAsker {
   }
 
   /**
-   * @param address an own address, present on the interface
-   * @param number tells addresses apart that are announced together: each has its own repeats
+   * @param held an own IPv4 address, as it is on the interface
    * @returns 0, or the errno of the step that the kernel refused
    */
-  announce(link: { readonly name: string; readonly index: number }, address: IpText, number: number): number {
-    const opened = Socket.open(AF_INET, SOCK_DGRAM, 0, `socket of ${address}`);
-    if (!opened.ok) return EINVAL;
-    const socket = opened.value;
-    try {
-      // Without a route of its own, and not by the default route either: as if it were on this very network.
-      const refused = [
-        socket.setOption(SOL_SOCKET, SO_BINDTODEVICE, Buffer.from(`${link.name}\0`)),
-        socket.setOption(SOL_SOCKET, SO_DONTROUTE, 1),
-        socket.setOption(IPPROTO_IP, IP_TTL, 1),
-        socket.bind(sockaddrIp(address, 0)),
-      ].find((status) => status < 0);
-      if (refused !== undefined) return -refused;
-      return this.#ask(socket, link.index, `${NOBODY.prefix}${NOBODY.first + (number % NOBODY.count)}`);
-    } finally {
-      socket.close();
-    }
+  announce(interfaceIndex: number, held: Cidr): number {
+    const { address } = held;
+    const twin = { address, prefixLength: held.prefixLength === FULL_PREFIX ? HALF_PREFIX : FULL_PREFIX };
+    // Alone: where that entry exists already it is somebody else's, and is not to be removed below.
+    const [refused = EINVAL] = this.#execute([encodeTwin(interfaceIndex, twin)]);
+    if (refused !== 0) return refused;
+    const outcomes = this.#execute([
+      ...Array.from({ length: QUESTIONS }, () => ask(interfaceIndex, address)).flat(),
+      encodeDeleteAddress(interfaceIndex, twin),
+    ]);
+    return outcomes.find((errno) => errno !== 0) ?? 0;
   }
 
-  /** What waits for an answer is thrown away before each question, or the kernel would not ask. */
-  #ask(socket: Socket, interfaceIndex: number, nobody: IpText): number {
-    for (let question = 0; question < QUESTIONS; question += 1) {
-      this.#netlink.execute([encodeDeleteNeighbour(interfaceIndex, nobody)]);
-      const sent = socket.send(NOTHING, sockaddrIp(nobody, DISCARD_PORT));
-      if (sent < 0) return -sent;
-    }
-    return 0;
+  #execute(requests: readonly Buffer[]): readonly number[] {
+    const executed = this.#netlink.execute(requests);
+    return executed.ok ? executed.value : [EINVAL];
   }
+}
+
+/** One question, and no repeats of it: each would be in the name of another address. */
+function ask(interfaceIndex: number, address: IpText): readonly Buffer[] {
+  return [encodeAskForNeighbour(interfaceIndex, address), encodeDeleteNeighbour(interfaceIndex, address)];
+}
+
+/** The codec's request replaces; this one must fail where the entry exists. */
+function encodeTwin(interfaceIndex: number, address: Cidr): Buffer {
+  const request = encodeAddAddress({
+    interfaceIndex,
+    address,
+    noPrefixRoute: true,
+    deprecated: false,
+    protocol: OWN_ADDRESS_PROTOCOL,
+    scope: RT_SCOPE_LINK,
+  });
+  request.writeUInt16LE(NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, FLAGS_OFFSET);
+  return request;
 }

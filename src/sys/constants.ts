@@ -17,7 +17,6 @@ export const IPPROTO_VRRP = 112;
 
 export const SOL_SOCKET = 1;
 export const SO_ERROR = 4;
-export const SO_DONTROUTE = 5;
 export const SO_RCVBUF = 8;
 export const SO_PRIORITY = 12;
 export const SO_LINGER = 13;
@@ -25,7 +24,6 @@ export const SO_BINDTODEVICE = 25;
 export const SO_RCVBUFFORCE = 33;
 
 export const IPPROTO_IP = 0;
-export const IP_TTL = 2;
 export const IP_HDRINCL = 3;
 export const IP_MULTICAST_IF = 32;
 export const IP_MULTICAST_LOOP = 34;

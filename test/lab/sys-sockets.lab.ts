@@ -1,16 +1,24 @@
 // lab-needs: netns
 // Raw VRRP and packet sockets between two hosts, with tcpdump and the neighbour table as witnesses.
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { IpText } from "../../src/base/ip.ts";
+import { formatCidr, type IpText } from "../../src/base/ip.ts";
 import { openAdvertTap } from "../../src/sys/advert-tap.ts";
+import { ArpAsker } from "../../src/sys/arp-asker.ts";
+import { NETLINK_ROUTE } from "../../src/sys/constants.ts";
+import { EEXIST } from "../../src/sys/errno.ts";
 import { openFrameSocket } from "../../src/sys/frame-socket.ts";
+import { KernelNetlinkSocket } from "../../src/sys/netlink-socket.ts";
 import { RawVrrpSocket } from "../../src/sys/vrrp-socket.ts";
 import { encodeGratuitousArp } from "../../src/vrrp/garp.ts";
 import { inNamespace } from "../sys/in-namespace.ts";
 import { run } from "./support/commands.ts";
 import { Host } from "./support/hosts.ts";
 import { waitFor } from "./support/wait.ts";
+import { startCapture } from "./support/witness.ts";
 
 /** VRRPv3, VRID 51, priority 200, 100 cs, 192.0.2.100; the sum fits 198.51.100.10 as the source. */
 const ADVERT = Buffer.from("3133c80100643935c0000264", "hex");
@@ -36,8 +44,10 @@ describe("raw sockets between two hosts", () => {
   let left: Host;
   let right: Host;
   const open: { close(): void }[] = [];
+  let dir: string;
 
   beforeEach(() => {
+    dir = mkdtempSync(join(tmpdir(), "sockets-"));
     left = new Host("nat-left");
     right = new Host("nat-right");
     run(["ip", "link", "add", "lan", "netns", left.name, "type", "veth", "peer", "name", "lan", "netns", right.name]);
@@ -49,6 +59,7 @@ describe("raw sockets between two hosts", () => {
     for (const socket of open.splice(0)) socket.close();
     await left.close();
     await right.close();
+    rmSync(dir, { recursive: true, force: true });
   });
 
   function openVrrp(host: Host, heard: Heard[]): RawVrrpSocket {
@@ -261,6 +272,49 @@ describe("raw sockets between two hosts", () => {
       await waitFor("the neighbour moves", neighbour, (seen) => seen === mac, { withinMs: 2_000 });
     }
   });
+
+  for (const prefixLength of [32, 24]) {
+    it(`without a packet socket, have the kernel send gratuitous ARP for a /${prefixLength}, whatever arp_announce says`, async () => {
+      const held = { address: "198.51.100.100", prefixLength };
+      const present = () => left.addresses("lan").filter((cidr) => cidr.startsWith("198."));
+      left.sysctl({ "net.ipv4.conf.lan.arp_announce": "2" });
+      left.addAddress(formatCidr(held), "lan");
+      const before = present();
+      const neighbour = () => right.exec(["ip", "neigh", "show", held.address]);
+      // Another one has had it until now, and has just been heard.
+      right.exec([
+        "ip",
+        "neigh",
+        "replace",
+        held.address,
+        "lladdr",
+        "02:00:00:00:00:99",
+        "dev",
+        "lan",
+        "nud",
+        "reachable",
+      ]);
+      const capture = await startCapture(right, join(dir, `arp-${prefixLength}.pcap`), "lan", "arp");
+      const opened = inNamespace(left.name, () => KernelNetlinkSocket.open(NETLINK_ROUTE, "announcing"));
+      assert.ok(opened.ok);
+      open.push(opened.value);
+      assert.equal(new ArpAsker({ netlink: opened.value }).announce(indexOf(left), held), 0);
+      assert.match(neighbour(), new RegExp(`lladdr ${macOf(left)} `));
+      assert.deepEqual(present(), before);
+      assert.equal(left.exec(["ip", "neigh", "show", held.address]), "");
+      const announced = (await capture.stop()).filter((line) =>
+        line.includes(`Request who-has ${held.address} tell ${held.address},`),
+      );
+      assert.equal(announced.length, 5);
+      assert.equal((await right.execAsync(["ping", "-c", "1", "-W", "5", held.address])).status, 0);
+
+      // Where somebody else has put that second entry, nothing is announced, and it stays.
+      left.addAddress(`${held.address}/${prefixLength === 32 ? 31 : 32}`, "lan");
+      const both = present();
+      assert.equal(new ArpAsker({ netlink: opened.value }).announce(indexOf(left), held), EEXIST);
+      assert.deepEqual(present(), both);
+    });
+  }
 });
 
 /** Fills in the checksum of an IPv4 header, which a receiving kernel verifies. */

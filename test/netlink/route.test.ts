@@ -5,7 +5,9 @@ import {
   AF_INET6,
   decodeRouteMessage,
   encodeAddAddress,
+  encodeAskForNeighbour,
   encodeDeleteAddress,
+  encodeDeleteNeighbour,
   encodeDumpAddresses,
   encodeDumpLinks,
   encodeGetLink,
@@ -15,6 +17,7 @@ import {
   IFA_F_NOPREFIXROUTE,
   IFA_F_PERMANENT,
   isLinkUsable,
+  RT_SCOPE_LINK,
   RTM_NEWADDR,
 } from "../../src/netlink/route.ts";
 
@@ -95,6 +98,25 @@ describe("netlink/route addresses", () => {
       `540000001400050500000000000000000a80020001000000` +
         `14000200${address}14000100${address}1400060000000000ffffffff0000000000000000`,
     );
+  });
+
+  it("asks for a neighbour with the bytes that iproute2 sends for `ip neigh replace … nud none use`", () => {
+    const hex = "240000001c00050500000000000000000200000003000000" + "0000" + "0100" + "08000100c000020a";
+    assert.equal(encodeAskForNeighbour(3, "192.0.2.10").toString("hex"), hex);
+    const deletion = encodeDeleteNeighbour(3, "192.0.2.10").toString("hex");
+    assert.equal(deletion, "240000001d00050000000000000000000200000003000000" + "0000" + "0000" + "08000100c000020a");
+  });
+
+  it("puts an address of link scope where it is asked to", () => {
+    const hex = encodeAddAddress({
+      interfaceIndex: 1,
+      address: VIP4,
+      noPrefixRoute: false,
+      deprecated: false,
+      protocol: 0,
+      scope: RT_SCOPE_LINK,
+    }).toString("hex");
+    assert.equal(hex.slice(32, 48), "022000fd01000000");
   });
 
   it("says who owns the address, and wants no prefix route, by attributes of their own", () => {
