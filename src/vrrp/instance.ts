@@ -17,6 +17,7 @@ import {
   enter,
   heardFrom,
   isDue,
+  laterAnnouncementUs,
   leave,
   listen,
   listenTo,
@@ -201,13 +202,18 @@ function onMasterTick(config: InstanceParameters, before: InstanceState, nowUs: 
   return { state: next, actions };
 }
 
-/** A burst that repeated a defence is followed by the usual second one; one a whole interval later is a defence itself. */
+/**
+ * A burst that repeated a defence is followed by the usual second one; one a whole interval later is a defence itself. Those of a
+ * succession follow each other at their times.
+ */
 function afterAnnouncing(
-  { lastDefenceUs }: InstanceState,
+  { lastDefenceUs, sinceUs: takenOverUs, heard }: InstanceState,
   nowUs: number,
 ): Pick<InstanceState, "announceDeadlineUs" | "lastDefenceUs"> {
   if (lastDefenceUs === null || nowUs >= lastDefenceUs + SECOND_ANNOUNCE_US)
     return { announceDeadlineUs: null, lastDefenceUs };
+  if (lastDefenceUs === takenOverUs && heard?.priority === PRIORITY_RELEASE)
+    return { announceDeadlineUs: laterAnnouncementUs(heard, takenOverUs, nowUs), lastDefenceUs };
   const sinceUs = nowUs - lastDefenceUs >= DEFENCE_INTERVAL_US ? nowUs : lastDefenceUs;
   return { announceDeadlineUs: sinceUs + SECOND_ANNOUNCE_US, lastDefenceUs: sinceUs };
 }

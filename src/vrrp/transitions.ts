@@ -11,6 +11,11 @@ import { masterDownUs } from "./timing.ts";
 
 /** Gratuitous ARPs are repeated this long after the first burst: frames get lost and switches learn late. */
 export const SECOND_ANNOUNCE_US = 5_000_000;
+/**
+ * And this long after a predecessor's goodbye was followed: while both had the address, somebody may have asked for it and believed
+ * the predecessor. It announces for its successor, but not every predecessor can.
+ */
+export const SUCCESSION_OFFSETS_US = [20_000, 200_000, 1_000_000] as const;
 
 export type AdvertEvent = Extract<InstanceEvent, { readonly type: "advert" }>;
 
@@ -64,7 +69,7 @@ export function takeOver(config: InstanceParameters, state: InstanceState, nowUs
       ...enter(config, state, "master", nowUs, reason),
       advertDeadlineUs: nowUs + config.advertIntervalUs,
       lastAdvertUs: nowUs,
-      announceDeadlineUs: nowUs + SECOND_ANNOUNCE_US,
+      announceDeadlineUs: laterAnnouncementUs(state.heard, nowUs, nowUs),
       // The old master may say a last word; the bursts of the takeover answer that.
       lastDefenceUs: nowUs,
     },
@@ -76,6 +81,16 @@ export function takeOver(config: InstanceParameters, state: InstanceState, nowUs
       transition(state.phase, "master", reason),
     ],
   };
+}
+
+/**
+ * When a router that became master announces its addresses again.
+ * @param heard what was heard last before; a goodbye makes it a succession
+ * @param sinceUs when it became master
+ */
+export function laterAnnouncementUs(heard: InstanceState["heard"], sinceUs: number, nowUs: number): number {
+  const offsets = heard?.priority === PRIORITY_RELEASE ? SUCCESSION_OFFSETS_US : [];
+  return sinceUs + (offsets.find((offsetUs) => sinceUs + offsetUs > nowUs) ?? SECOND_ANNOUNCE_US);
 }
 
 /** Listens for one full down interval; nobody is known to be master yet. */

@@ -17,7 +17,7 @@ import type {
   Phase,
   ResignPurpose,
 } from "../../src/vrrp/instance-model.ts";
-import { initialState, SECOND_ANNOUNCE_US } from "../../src/vrrp/transitions.ts";
+import { initialState, SECOND_ANNOUNCE_US, SUCCESSION_OFFSETS_US } from "../../src/vrrp/transitions.ts";
 
 const SECOND = 1_000_000;
 const OWN = "192.0.2.2";
@@ -60,6 +60,8 @@ const farewellOf = (fromUs: number): InstanceEvent[] => FAREWELL_OFFSETS_US.slic
 const kinds = (actions: readonly InstanceAction[]) =>
   actions.map((a) => (a.type === "sendAdvert" ? `advert ${a.priority}` : a.type));
 const DOWN_US = 3 * SECOND + 609_375;
+/** The skew of priority 100 at the usual interval. */
+const SUCCEEDED_US = 609_375;
 const asMaster = [start, tick(DOWN_US)];
 const HANDED_OVER = ["releaseAddresses", "announceFor", "transition", "handoverEnded"];
 const TAKEOVER = (priority: number) => [`advert ${priority}`, "holdAddresses", "announce", "transition"];
@@ -381,6 +383,14 @@ describe("vrrp instance: every cell of the state × event table", () => {
       phase: "master",
       actions: ["advert 100", "announce"],
       check: (state) => assert.equal(state.announceDeadlineUs, null),
+    },
+    {
+      name: "master, announcing again after it followed a goodbye: as often as the predecessor would for it",
+      given: [start, advert(1, 200), advert(2, 0), tick(2 + SUCCEEDED_US)],
+      when: tick(2 + SUCCEEDED_US + SUCCESSION_OFFSETS_US[0]),
+      phase: "master",
+      actions: ["announce"],
+      check: (state) => assert.equal(state.announceDeadlineUs, 2 + SUCCEEDED_US + SUCCESSION_OFFSETS_US[1]),
     },
     {
       name: "master, priority 0: answers at once",
@@ -921,6 +931,22 @@ describe("vrrp instance: a lower router that goes on advertising", () => {
     const after = bursts.filter((us) => us > lastUs - DOWN_US);
     assert.ok(after.length >= 1 && after.length <= 2, `bursts after the flood: ${after}`);
     assert.equal(state.announceDeadlineUs, null);
+  });
+});
+
+describe("vrrp instance: a successor", () => {
+  it("announces at the takeover, three times within a second, and once more when switches have learned late", () => {
+    let state = run(normal, start, advert(1, 200), advert(2, 0)).state;
+    const bursts: number[] = [];
+    for (let dueUs = nextDeadlineUs(state); dueUs !== undefined && dueUs < 20 * SECOND; dueUs = nextDeadlineUs(state)) {
+      // Timers fire late.
+      const event = tick(dueUs + 40);
+      const { state: next, actions } = step(normal, state, event);
+      state = next;
+      for (const { type } of actions) if (type === "announce") bursts.push(event.nowUs - state.sinceUs);
+    }
+    const wanted = [0, ...SUCCESSION_OFFSETS_US, SECOND_ANNOUNCE_US];
+    assert.deepEqual(bursts, [0, ...wanted.slice(1).map((us) => us + 40)]);
   });
 });
 
