@@ -42,21 +42,27 @@ export class Director {
   }
 }
 
-/** Starts a director on a host; it is up when its effects are seen, which is for the caller to await. */
-export function startDirector(topology: Topology, host: Host, yaml: string): Director {
+/**
+ * Starts a director on a host; it is up when its effects are seen, which is for the caller to await.
+ * @param wrapper in front of its command line
+ */
+export function startDirector(topology: Topology, host: Host, yaml: string, wrapper: readonly string[] = []): Director {
   const home = join(topology.dir, host.name);
   const file = join(home, "holdfast.yaml");
   const runDir = join(home, "run");
   const stateDir = join(home, "state");
   for (const dir of [runDir, stateDir]) mkdirSync(dir, { recursive: true });
   writeFileSync(file, yaml);
-  const program = host.start([process.execPath, PROGRAM, "run", file, "--run-dir", runDir, "--state-dir", stateDir], {
-    name: `holdfast on ${host.name}`,
-  });
+  const argv = [process.execPath, PROGRAM, "run", file, "--run-dir", runDir, "--state-dir", stateDir];
+  const program = host.start([...wrapper, ...argv], { name: `holdfast on ${host.name}` });
   return new Director(host, program, file, runDir);
 }
 
+export type Transport = "multicast" | "udp";
+
 export interface PairOptions {
+  /** `udp` is for two directors, without the servers' gateway. */
+  readonly transport?: Transport;
   readonly advertise?: string;
   /** Priority of lb1, lb2. */
   readonly priorities?: readonly [number, number];
@@ -65,10 +71,11 @@ export interface PairOptions {
 
 /** The `vrrp` part of the configuration of the n-th director, with the servers' gateway as a second instance for nat. */
 export function vrrpYaml(topology: Topology, number: 1 | 2, options: PairOptions = {}): string {
-  const { advertise = "1s", priorities = [150, 100], preempt = "true" } = options;
-  const { vip, gateway } = topology.plan;
+  const { transport = "multicast", advertise = "1s", priorities = [150, 100], preempt = "true" } = options;
+  const { vip, gateway, directors } = topology.plan;
+  const cast = transport === "udp" ? `transport: udp, peers: [${directors[2 - number]}], ` : "";
   const instance = (name: string, device: string, vrid: number, address: string): string =>
-    `    ${name}: { interface: ${device}, vrid: ${vrid}, priority: ${priorities[number - 1]}, advertise: ${advertise}, preempt: ${preempt}, addresses: [${address}/32] }\n`;
+    `    ${name}: { interface: ${device}, vrid: ${vrid}, priority: ${priorities[number - 1]}, advertise: ${advertise}, preempt: ${preempt}, ${cast}addresses: [${address}/32] }\n`;
   const inside = topology.method === "nat" ? instance("gateway", "eth1", 52, gateway) : "";
   return `node: lb${number}\nvrrp:\n  instances:\n${instance(OUTSIDE, "eth0", 51, vip)}${inside}`;
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type Director, type PairOptions, startDirector, vrrpYaml } from "./director.ts";
 import { lastWords } from "./pair.ts";
+import { assertOnlyNetAdmin, ONLY_NET_ADMIN } from "./privileges.ts";
 import { type GapProbe, startProbe } from "./probe.ts";
 import type { Topology } from "./topology.ts";
 import { waitFor } from "./wait.ts";
@@ -24,13 +25,19 @@ export async function held(topology: Topology, by: readonly string[], directors:
   assert.deepEqual(topology.holders(), by, lastWords(directors));
 }
 
-/** Two directors without services, lb1 first, so that it is the master also where nobody preempts. */
+/**
+ * Two directors without services, lb1 first, so that it is the master also where nobody preempts. Those that speak UDP have
+ * CAP_NET_ADMIN alone.
+ */
 export async function startVrrpPair(topology: Topology, options: PairOptions): Promise<Director[]> {
+  const isUdp = options.transport === "udp";
+  const wrapper = isUdp ? ONLY_NET_ADMIN : [];
   const directors: Director[] = [];
   for (const number of [1, 2] as const) {
-    directors.push(startDirector(topology, topology.lb(number), vrrpYaml(topology, number, options)));
+    directors.push(startDirector(topology, topology.lb(number), vrrpYaml(topology, number, options), wrapper));
     await held(topology, ["lb1"], directors);
   }
   await directors[1]?.program.line(/initialize -> backup/);
+  if (isUdp) for (const director of directors) await assertOnlyNetAdmin(director);
   return directors;
 }

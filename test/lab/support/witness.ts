@@ -168,3 +168,15 @@ export function adverts(lines: readonly string[]): Advert[] {
     return [{ atMs: Number(at) * 1000, source, vrid: Number(vrid), priority: Number(priority) }];
   });
 }
+
+/** UDP datagrams among captured lines, by the port that they are for. */
+export function datagrams(
+  lines: readonly string[],
+  port: number,
+): { readonly atMs: number; readonly source: string }[] {
+  return lines.flatMap((line) => {
+    const match = /^(\d+\.\d+) IP (\d+(?:\.\d+){3})\.\d+ > [\d.]+\.(\d+): UDP/.exec(line);
+    if (match === null || Number(match[3]) !== port) return [];
+    return [{ atMs: Number(match[1]) * 1000, source: match[2] ?? "" }];
+  });
+}
