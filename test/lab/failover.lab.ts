@@ -2,6 +2,7 @@
 // The master is cut off: how long the client waits, who is master afterwards, and what the return of the cable does.
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { DEFENCE_INTERVAL_US } from "../../src/vrrp/instance.ts";
 import type { Transport } from "./support/director.ts";
 import type { CutKind } from "./support/hosts.ts";
 import { lastWords } from "./support/pair.ts";
@@ -13,6 +14,8 @@ import { adverts, datagrams, startCapture } from "./support/witness.ts";
 /** What the machine may add to what the protocol asks; its measured stalls come on top. */
 const ALLOWANCE_MS = 20;
 const PRIORITIES = [150, 100] as const;
+/** A master that announced within the last second may answer a lower one by an announcement up to 300 ms later. */
+const QUIET_MS = DEFENCE_INTERVAL_US / 1_000;
 /** The default of `port`. */
 const PORT = 10_112;
 
@@ -109,6 +112,7 @@ describe("failover, seen by the client", () => {
         await held(topology, kind === "carrier" ? ["lb2"] : ["lb1", "lb2"], directors);
 
         const returning = await watch(topology);
+        await returning.answers(QUIET_MS);
         topology.lb(1).restore();
         if (preempt) await held(topology, ["lb1"], directors);
         // Long enough for a flap to show: several intervals of answers, one each millisecond.
@@ -116,7 +120,10 @@ describe("failover, seen by the client", () => {
         const back = await returning.stop();
         assert.deepEqual(topology.holders(), [preempt ? "lb1" : "lb2"], lastWords(directors));
         const backMs = advertiseMs + ALLOWANCE_MS + back.stallMs;
-        assert.ok(back.gapMs <= backMs, `the return cost ${back.gapMs} ms, more than one interval`);
+        assert.ok(
+          back.gapMs <= backMs,
+          `the return cost ${back.gapMs} ms of at most ${backMs}\n${lastWords(directors)}`,
+        );
         assertSuccession(said(topology, await capture.stop()), preempt, ALLOWANCE_MS + back.stallMs);
         console.log(`        ${numbers}; return ${back.gapMs.toFixed(1)} ms`);
       });
