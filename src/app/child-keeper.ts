@@ -126,6 +126,11 @@ export class ChildKeeper<Config, State, Fact = never> {
     return { ...outcome, message: `${outcome.message}; it starts again with the new configuration` };
   }
 
+  /** What the next start is given; the present child is not told. */
+  prepare(config: Config): void {
+    this.#config = config;
+  }
+
   /** Tells the child what became known; the latest of each key is told again to a child that starts anew. */
   tell(entries: readonly FactEntry<Fact>[]): void {
     this.#facts.tell(entries);

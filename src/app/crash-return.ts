@@ -13,6 +13,8 @@ export interface Leftovers {
   readonly addresses: ReadonlyMap<string, readonly Cidr[]>;
   /** @returns undefined for a virtual router that was not master, or was leaving */
   lastAdvert(interfaceName: string, vrid: number): LastAdvert | undefined;
+  /** Names of the instances that were asked to rest, and still did; as many as were configured. */
+  readonly resting: ReadonlySet<string>;
 }
 
 /** How instances go on after a run that was killed, by name. The rest start as usual. */
@@ -21,9 +23,11 @@ export interface CrashReturn {
   readonly resuming: ReadonlySet<string>;
   /** They left addresses, and too much time has passed: a last priority 0 says that nobody serves them. */
   readonly departed: ReadonlySet<string>;
+  /** They leave any living master alone, as before. */
+  readonly resting: ReadonlySet<string>;
 }
 
-export const NO_CRASH: CrashReturn = { resuming: new Set(), departed: new Set() };
+export const NO_CRASH: CrashReturn = { resuming: new Set(), departed: new Set(), resting: new Set() };
 
 /**
  * Decides what becomes of each instance whose addresses were left. A peer takes over three intervals and its skew after the
@@ -49,7 +53,7 @@ export function planReturn(
     if (canServe && isTimely && found === addresses.length) resuming.add(name);
     else departed.add(name);
   }
-  return { resuming, departed };
+  return { resuming, departed, resting: leftovers.resting };
 }
 
 /** The earliest takeover by a peer that heard the last advert, whatever its priority. */

@@ -24,6 +24,8 @@ export interface VrrpProcessConfig {
   readonly realtime: boolean;
   /** Bytes of the keys; absent = no instance has any. */
   readonly keys?: InstanceKeys;
+  /** Instances that rested when the process before this one ended; read with the first configuration. Absent = none. */
+  readonly resting?: readonly string[];
 }
 
 /** What the vrrp child says about a configuration that it took. */

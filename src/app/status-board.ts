@@ -8,12 +8,18 @@ import { type CheckerState, instanceKey, SYNC_KEY, serverKey, type VrrpState } f
 export class StatusBoard {
   /** Bounded by the configured objects: children remove what is gone. */
   readonly #instances = new Map<string, InstanceStatus>();
+  /** Keys of those that rest; kept when their process is gone, for the next one. Bounded as above. */
+  readonly #resting = new Set<string>();
   readonly #servers = new Map<string, ServerStatus>();
 
   #sync: SyncStatus | null = null;
 
   updateInstances(entries: readonly StateEntry<VrrpState>[]): void {
     update(this.#instances, entries);
+    for (const [key, status] of entries) {
+      if (status?.isResting === true) this.#resting.add(key);
+      else this.#resting.delete(key);
+    }
   }
 
   updateServers(entries: readonly StateEntry<CheckerState>[]): void {
@@ -26,6 +32,11 @@ export class StatusBoard {
     const keys = [...this.#instances.keys()];
     this.#instances.clear();
     return keys;
+  }
+
+  /** Names of the instances that rest, or did when their process ended. */
+  resting({ instances }: DirectorConfig): readonly string[] {
+    return instances.map(({ name }) => name).filter((name) => this.#resting.has(instanceKey(name)));
   }
 
   instances(config: DirectorConfig): readonly InstanceStatus[] {

@@ -135,6 +135,7 @@ export class Supervisor {
         onGone: () => {
           this.#checker.tell(this.#board.forgetInstances().map((key) => [key, null]));
           this.#vrrpProblems = [];
+          this.#vrrp.prepare(this.#vrrpConfig());
         },
       },
       this.#logger,
@@ -374,7 +375,8 @@ export class Supervisor {
 
   #vrrpConfig(): VrrpProcessConfig {
     const { instances, groups, vrrp } = this.#config;
-    return { instances, groups, realtime: vrrp.realtime, runDir: this.#options.runDir, keys: this.#keys };
+    const resting = this.#board.resting(this.#config);
+    return { instances, groups, realtime: vrrp.realtime, runDir: this.#options.runDir, keys: this.#keys, resting };
   }
 
   #checkerConfig(): CheckerProcessConfig {

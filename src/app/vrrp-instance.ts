@@ -39,6 +39,9 @@ export interface InstanceCollaborators {
   ended(): void;
 }
 
+/** How an instance goes on after a run that was killed. */
+type StartAfter = Pick<Extract<InstanceEvent, { readonly type: "start" }>, "resumes" | "isResting">;
+
 /** Runs the pure state machine of one instance on a real clock and interface. */
 export class VrrpInstance {
   #config: InstanceConfig;
@@ -95,12 +98,12 @@ export class VrrpInstance {
     return this.#state.phase === "initialize" && this.#state.farewell === null;
   }
 
-  /** @param resumes the addresses are here from a run that ended a moment ago */
-  start(fault: Fault | null, source: IpText | null, resumes = false): void {
+  /** @param after what became of a run before */
+  start(fault: Fault | null, source: IpText | null, after: StartAfter = { resumes: false, isResting: false }): void {
     this.#standing.interfaceFault = fault;
     this.#source = source;
     this.#judge();
-    this.#feed({ type: "start", nowUs: this.#with.clock.nowUs(), resumes, fault: this.#standing.fault, source });
+    this.#feed({ type: "start", nowUs: this.#with.clock.nowUs(), ...after, fault: this.#standing.fault, source });
   }
 
   /** Tells peers, on behalf of a run that was killed, that nobody here serves: one takes over at once. */

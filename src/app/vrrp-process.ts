@@ -50,7 +50,7 @@ export function runVrrpProcess(): void {
     const addresses = new Addresses({ netlink });
     const asker = new ArpAsker({ netlink });
     const memory = AdvertMemory.open(config.runDir);
-    const leftovers = leftoversOn(links, memory);
+    const leftovers = leftoversOn(links, memory, config.resting);
     const crash = planReturn(config.instances, leftovers, (name) => links.get(name), systemClock.nowUs());
     removeAddresses(addressesToRemove(config.instances, leftovers, crash), links, addresses, say);
     const arp = new ArpReserve(config.runDir);
@@ -133,13 +133,14 @@ export function runVrrpProcess(): void {
   channel.outbox.ready();
 }
 
-/** What an earlier run left when it was killed: its addresses, on any interface. */
-function leftoversOn(links: LinkMonitor, memory: AdvertMemory): Leftovers {
+/** What an earlier run left when it was killed: its addresses, on any interface, and what the supervisor knows of it. */
+function leftoversOn(links: LinkMonitor, memory: AdvertMemory, resting: readonly string[] = []): Leftovers {
   const own = ({ addresses }: InterfaceState) =>
     addresses.filter(({ protocol }) => protocol === OWN_ADDRESS_PROTOCOL).map(({ address }) => address);
   return {
     addresses: new Map(links.all().map((holder) => [holder.name, own(holder)])),
     lastAdvert: (name, vrid) => memory.recall(name, vrid),
+    resting: new Set(resting),
   };
 }
 

@@ -322,7 +322,7 @@ export class VrrpRouter {
     const error = this.#takeLink(device);
     const fault = device.faultOf(config.transport);
     const resumes = crash.resuming.has(config.name);
-    instance.start(fault, device.source, resumes);
+    instance.start(fault, device.source, { resumes, isResting: crash.resting.has(config.name) });
     if (resumes && instance.phase !== "master") this.#removeLeft(config);
     if (crash.departed.has(config.name)) instance.sayGone();
     // What is missing now is missing for good; the supervisor says so and ends.

@@ -93,6 +93,8 @@ export type InstanceEvent =
       readonly nowUs: number;
       /** The addresses are still there from a run that ended so short a time ago that no peer can have taken over. */
       readonly resumes: boolean;
+      /** A run before was asked to rest, and still did when it was killed. */
+      readonly isResting: boolean;
       readonly fault: Fault | null;
       readonly source: IpText | null;
     }

@@ -97,7 +97,7 @@ function onStart(
 ): StepResult {
   if (before.phase !== "initialize") return unchanged(before);
   const { nowUs, fault, source } = event;
-  const state = { ...before, source };
+  const state = { ...before, source, isResting: before.isResting || event.isResting };
   if (fault !== null) {
     return {
       state: enter(config, state, "fault", nowUs, fault),

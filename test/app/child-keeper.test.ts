@@ -71,6 +71,18 @@ describe("child keeper", () => {
     await keeper.stop();
   });
 
+  it("gives a restarted child what was prepared for it while none ran", async () => {
+    const { keeper, events } = keeperOf("obedient.mjs");
+    keeper.start();
+    await once(events, "configured");
+    events.once("gone", () => keeper.prepare({ first: true, resting: ["web4"] }));
+    const back = once(events, "configured");
+    void keeper.command("die", null);
+    const [outcome] = await back;
+    assert.deepEqual(outcome, { ok: true, value: { first: true, resting: ["web4"] } });
+    await keeper.stop();
+  });
+
   it("tells facts, and all of them again to a restarted child before its configuration", async () => {
     const { keeper, events } = keeperOf("obedient.mjs");
     const told = new Map<string, unknown>();

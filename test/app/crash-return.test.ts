@@ -43,6 +43,7 @@ describe("return after a crash: what is decided", () => {
       addresses: new Map([["eth0", cidrs]]),
       lastAdvert: (name: string, vrid: number) =>
         name === "eth0" && vrid === (change.vrid ?? 51) ? { atUs: LAST, intervalUs: SECOND } : undefined,
+      resting: new Set<string>(),
     };
     const link = () => ({ ...eth0, ...change.link });
     const decided = planReturn(instances, leftovers, link, LAST + afterUs);
@@ -139,6 +140,19 @@ describe("return after a crash: two directors on a virtual segment", () => {
     lb1.restart(WEB);
     assert.equal(lb1.phase, "backup");
     assert.deepEqual(lb1.held, []);
+  });
+
+  it("one that rested rests on: it leaves its successor alone, and is there when it is needed", () => {
+    void lb1.router.handover("web4");
+    time.advance(5 * SECOND);
+    assert.deepEqual([lb1.phase, statusOf(lb1)?.isResting, lb2.phase], ["backup", true, "master"]);
+    lb1.crash();
+    lb1.restart(WEB, ["web4"]);
+    time.advance(30 * SECOND);
+    assert.deepEqual([lb1.phase, statusOf(lb1)?.isResting, lb2.phase], ["backup", true, "master"]);
+    lb2.crash();
+    time.advance(4 * SECOND);
+    assert.deepEqual([lb1.phase, statusOf(lb1)?.isResting], ["master", false]);
   });
 
   it("a backup that was killed just listens", () => {

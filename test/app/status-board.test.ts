@@ -91,6 +91,23 @@ describe("status board", () => {
     board.forgetInstances();
     assert.deepEqual(board.instances(CONFIG), []);
   });
+
+  it("remembers who rests, for the process that comes next", () => {
+    const board = new StatusBoard();
+    const tell = (status: InstanceStatus | null) => board.updateInstances([[instanceKey("web4"), status]]);
+    tell(instanceStatus());
+    assert.deepEqual(board.resting(CONFIG), []);
+    tell(instanceStatus({ isResting: true }));
+    board.forgetInstances();
+    assert.deepEqual(board.resting(CONFIG), ["web4"]);
+    tell(instanceStatus({ phase: "master" }));
+    assert.deepEqual(board.resting(CONFIG), []);
+    tell(instanceStatus({ isResting: true }));
+    tell(null);
+    assert.deepEqual(board.resting(CONFIG), []);
+    tell(instanceStatus({ isResting: true }));
+    assert.deepEqual(board.resting({ ...CONFIG, instances: [] }), [], "only of what is configured");
+  });
 });
 
 describe("problems that make a director degraded", () => {

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type Outcome, runAsync } from "./support/commands.ts";
+import { childPid, statusOf } from "./support/daemon.ts";
 import { type Director, startDirector, type Transport, vrrpYaml } from "./support/director.ts";
 import type { Host } from "./support/hosts.ts";
 import { keepalivedInstance, startKeepalived } from "./support/keepalived.ts";
@@ -116,6 +117,30 @@ describe("planned handover, seen by the client", () => {
       });
     });
   }
+
+  it("a node that rests does so also when its vrrp process was killed", async () => {
+    await withTopology({ directors: 2 }, async (topology) => {
+      const directors = await startVrrpPair(topology, { advertise: "100ms", priorities: PRIORITIES });
+      const [lb1, lb2] = directors;
+      assert.ok(lb1 !== undefined && lb2 !== undefined);
+      await letGo(topology, lb1, "handover", 100);
+      process.kill(await childPid(lb1, "vrrp"), "SIGKILL");
+      await waitFor(
+        "lb1 has listened to the master for longer than it needs to preempt",
+        async () => (await statusOf(lb1)).instances[0],
+        (instance) => instance?.phase === "master" || (instance?.counters.advertsReceived ?? 0) >= 20,
+        { withinMs: 20_000, show: () => lastWords(directors) },
+      );
+      const status = await statusOf(lb1);
+      assert.deepEqual(
+        [status.processes[0]?.restarts, status.instances[0]?.isResting, topology.holders()],
+        [1, true, ["lb2"]],
+        lastWords(directors),
+      );
+      await lb2.stop();
+      await held(topology, ["lb1"], [lb1]);
+    });
+  });
 
   for (const transport of TRANSPORTS) {
     it(`${transport}: a client that asks for the address all the time is not led astray`, async () => {

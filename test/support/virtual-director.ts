@@ -198,8 +198,11 @@ export class VirtualDirector {
     this.states.clear();
   }
 
-  /** The process starts anew after a crash: it goes on with what an earlier life left behind, or removes it. */
-  restart(config: InstanceConfig): void {
+  /**
+   * The process starts anew after a crash: it goes on with what an earlier life left behind, or removes it.
+   * @param resting instances of which the supervisor says that they rested
+   */
+  restart(config: InstanceConfig, resting: readonly string[] = []): void {
     this.crash();
     this.#heard = this.#link;
     const recalled = new Map(this.#lastAdverts);
@@ -207,6 +210,7 @@ export class VirtualDirector {
     const leftovers = {
       addresses: this.#leftBehind(),
       lastAdvert: (device: string, vrid: number) => recalled.get(`${device} ${vrid}`),
+      resting: new Set(resting),
     };
     const crash = planReturn([config], leftovers, (name) => this.#linkOf(name), this.#time.nowUs());
     for (const [device, cidrs] of addressesToRemove([config], leftovers, crash)) {

@@ -29,7 +29,14 @@ const owner: InstanceParameters = { ...normal, priority: 255 };
 const polite: InstanceParameters = { ...normal, preempt: { mode: "never" } };
 const delayed: InstanceParameters = { ...normal, preempt: { mode: "delay", delayUs: 3 * SECOND } };
 
-const start: InstanceEvent = { type: "start", nowUs: 0, resumes: false, fault: null, source: OWN };
+const start: InstanceEvent = {
+  type: "start",
+  nowUs: 0,
+  resumes: false,
+  isResting: false,
+  fault: null,
+  source: OWN,
+};
 const down = (nowUs: number): InstanceEvent => ({ type: "condition", nowUs, fault: "interface is down", source: OWN });
 const up = (nowUs: number): InstanceEvent => ({ type: "condition", nowUs, fault: null, source: OWN });
 const tick = (nowUs: number): InstanceEvent => ({ type: "tick", nowUs });
@@ -100,7 +107,7 @@ describe("vrrp instance: every cell of the state × event table", () => {
     {
       name: "initialize, start on a dead interface",
       given: [],
-      when: { type: "start", nowUs: 0, resumes: false, fault: "interface is down", source: null },
+      when: { ...start, fault: "interface is down", source: null },
       phase: "fault",
       actions: ["transition"],
     },
@@ -643,6 +650,38 @@ describe("vrrp instance: every cell of the state × event table", () => {
       when: { ...start, resumes: true },
       phase: "master",
       actions: TAKEOVER(100),
+    },
+    {
+      name: "backup, started resting, advert of a lower master: leaves it alone",
+      given: [{ ...start, isResting: true }],
+      when: advert(SECOND, 50, LOWER),
+      phase: "backup",
+      actions: [],
+      check: (state) => assert.deepEqual([state.isResting, state.downDeadlineUs], [true, SECOND + DOWN_US]),
+    },
+    {
+      name: "initialize, start, resting, for an owner: it waits for a master",
+      config: owner,
+      given: [],
+      when: { ...start, isResting: true },
+      phase: "backup",
+      actions: ["transition"],
+    },
+    {
+      name: "backup, started resting, down timer: it is needed",
+      given: [{ ...start, isResting: true }],
+      when: tick(DOWN_US),
+      phase: "master",
+      actions: TAKEOVER(100),
+      check: (state) => assert.equal(state.isResting, false),
+    },
+    {
+      name: "fault, started resting, interface up: rests on",
+      given: [{ ...start, isResting: true, fault: "interface is down" }],
+      when: up(SECOND),
+      phase: "backup",
+      actions: ["transition"],
+      check: (state) => assert.equal(state.isResting, true),
     },
     // Resignation
     { name: "initialize, resign", given: [], when: resign(1), phase: "initialize", actions: [] },
