@@ -41,6 +41,13 @@ export function scenarios() {
     .sort();
 }
 
+/** What a person asks of scenarios; a guest has an environment of its own. */
+const ASKED = ["HOLDFAST_CRASH_ROUNDS", "HOLDFAST_SEED"];
+
+function asked() {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => ASKED.includes(name)));
+}
+
 function mocha(names) {
   const files = names.map((name) => shellQuote(`.build/test/lab/${name}.lab.js`)).join(" ");
   return `node --enable-source-maps node_modules/mocha/bin/mocha.js --no-config --reporter test/support/counting-reporter.cjs --timeout 120000 ${files}`;
@@ -63,6 +70,7 @@ export async function runScenarios(names) {
       const script = `export HOLDFAST_COUNTS="$LAB_SHARE/counts.json"\n${mocha(mine)}`;
       const { seconds } = await place.run({
         script,
+        environment: asked(),
         limitSeconds: LIMIT_SECONDS,
         results: ["counts.json"],
         resultsDir,
