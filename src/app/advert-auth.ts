@@ -54,10 +54,14 @@ export class AdvertAuth {
     this.#keys = new Map(keys.map(({ id, hex }) => [id, Buffer.from(hex, "hex")]));
   }
 
+  get isSigning(): boolean {
+    return this.#config !== null && this.#config.mode !== "receive-only";
+  }
+
   /** What goes behind a message, the same for every destination; empty where nothing is signed. */
   trailerFor(message: Uint8Array, source: IpText): Buffer {
     const config = this.#config;
-    if (config === null || config.mode === "receive-only") return NO_TRAILER;
+    if (config === null || !this.isSigning) return NO_TRAILER;
     const advert = { signer: this.#signer(source), message };
     const { state, trailer } = signAdvert(config, this.#keys, this.#state, advert, this.#nowMs(), hmacSha256);
     this.#state = state;

@@ -10,6 +10,8 @@ export interface InstanceIo {
   send(encode: (destination: IpText) => Buffer, source: IpText): number;
   /** Feeds packets that already wait in the kernel. @returns undefined when that is done, or a promise of it */
   drain(): Promise<void> | undefined;
+  /** Packets on the interface so far that no instance was meant by. */
+  strayPackets(): number;
   /** Makes exactly these addresses present. */
   hold(addresses: readonly Cidr[]): HoldReport;
   /** Removes every address that this instance made. @returns sentences about those that could not be removed */

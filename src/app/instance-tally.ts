@@ -40,7 +40,8 @@ export class InstanceTally {
     increment(this.#events, code);
   }
 
-  counters(): InstanceStatus["counters"] {
+  /** @param strayPackets counted by the interface */
+  counters(strayPackets: number): InstanceStatus["counters"] {
     const { advertsSent, advertsReceived, sendErrors, becameMaster, handovers } = this;
     return {
       advertsSent,
@@ -48,6 +49,7 @@ export class InstanceTally {
       sendErrors,
       becameMaster,
       handovers,
+      strayPackets,
       rejected: Object.fromEntries(this.#rejected),
       checksumForms: Object.fromEntries(this.#forms),
       events: Object.fromEntries(this.#events),

@@ -250,6 +250,8 @@ export class VrrpInstance {
       name: this.#config.name,
       interface: this.#config.interface,
       vrid: this.#config.vrid,
+      transport: this.#config.transport.type,
+      isSigned: this.#auth.isSigning,
       phase: this.#state.phase,
       since: new Date(this.#sinceWallMs).toISOString(),
       reason: this.#state.reason,
@@ -272,7 +274,7 @@ export class VrrpInstance {
               priority: heard.priority,
               at: new Date(clock.wallMs() - agoMs(heard.atUs)).toISOString(),
             },
-      counters: this.#tally.counters(),
+      counters: this.#tally.counters(this.#with.io.strayPackets()),
       lateness: this.#tally.lateness(),
     };
   }

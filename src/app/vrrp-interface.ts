@@ -81,7 +81,8 @@ export class VrrpInterface {
   #frames: FrameSocket | null = null;
   /** By VRID; bounded by the configuration. */
   readonly #speakers = new Map<number, Speaker>();
-  #unknownVrids = 0;
+  /** For VRIDs that nobody here speaks by the transport: normal on a shared segment. */
+  #strayPackets = 0;
   /** Why an address could not be announced, as said last. */
   #announceErrno = 0;
   #isClosed = false;
@@ -92,11 +93,6 @@ export class VrrpInterface {
     this.#addresses = collaborators.addresses;
     this.#logger = collaborators.logger;
     this.#shadowParts = collaborators;
-  }
-
-  /** Packets for VRIDs that nobody here speaks by their transport: normal on a shared segment. */
-  get unknownVrids(): number {
-    return this.#unknownVrids;
   }
 
   get isEmpty(): boolean {
@@ -250,6 +246,7 @@ export class VrrpInterface {
     return {
       send: (encode, source) => this.#send(transport(), encode, source),
       drain: () => this.#socketOf(transport())?.drain(),
+      strayPackets: () => this.#strayPackets,
       hold: (addresses) => this.#hold(addresses, made),
       release: () => this.#release(made),
       announce: (addresses) => this.#announce(addresses),
@@ -361,7 +358,7 @@ export class VrrpInterface {
     const vrid = claimedVrid(packet.message);
     const speaker = vrid === undefined ? undefined : this.#speakers.get(vrid);
     const expected = speaker?.transport.type === "udp" ? speaker.transport.port : null;
-    if (speaker === undefined || expected !== port) this.#unknownVrids += 1;
+    if (speaker === undefined || expected !== port) this.#strayPackets += 1;
     else speaker.instance.receive(packet);
   }
 

@@ -41,7 +41,8 @@ function instanceRows(instance: InstanceStatus, age: (iso: string) => string, pa
   const colour = phase === "fault" ? paint.bad : phase === "master" ? paint.good : paint.dim;
   const peer =
     heard === null ? "nobody heard" : `heard ${heard.address} (priority ${heard.priority}) ${age(heard.at)} ago`;
-  const place = `${instance.interface} vrid ${instance.vrid}`;
+  const cast = `${instance.transport}${instance.isSigned ? " signed" : ""}`;
+  const place = `${instance.interface} vrid ${instance.vrid} ${cast}`;
   const priority = `priority ${instance.priority}`;
   return [
     [`  ${name}`, colour(phase), `for ${age(since)}`, place, priority, instance.addresses.join(" ")],

@@ -35,6 +35,9 @@ export interface InstanceStatus {
   readonly name: string;
   readonly interface: string;
   readonly vrid: number;
+  readonly transport: "multicast" | "unicast" | "udp";
+  /** Whether its adverts carry a signature. */
+  readonly isSigned: boolean;
   readonly phase: "initialize" | "backup" | "master" | "fault";
   readonly since: string;
   /** Why it is in this phase. */
@@ -85,6 +88,8 @@ export interface InstanceCounters {
   readonly becameMaster: number;
   /** Planned handovers in which a successor was heard. */
   readonly handovers: number;
+  /** Packets on its interface, whoever sent them, for a VRID that nobody here speaks by the transport that they came by. */
+  readonly strayPackets: number;
   /** Packets refused, by reason. */
   readonly rejected: Readonly<Record<string, number>>;
   /** Adverts received by checksum form. */

@@ -125,6 +125,20 @@ describe("vrrp transports: two directors on a virtual segment", () => {
     assert.equal(first.length, 12 + 28);
   });
 
+  for (const [mode, isSigned] of [
+    ["receive-only", false],
+    ["permissive", true],
+    ["enforce", true],
+  ] as const) {
+    it(`status tells the transport, and whether adverts are signed: ${mode}`, () => {
+      configure(lb1, "unicast", hmac({ mode }), [KEY_1]);
+      const { transport, isSigned: told } = statusOf(lb1);
+      assert.deepEqual([transport, told], ["unicast", isSigned]);
+      configure(lb1, "udp");
+      assert.deepEqual([statusOf(lb1).transport, statusOf(lb1).isSigned], ["udp", false]);
+    });
+  }
+
   it("two instances share a UDP port", () => {
     const other = { name: "mail", vrid: 52, addresses: [{ address: "192.0.2.30", prefixLength: 32 }] };
     lb1.router.configure({ instances: [configOf(lb1, "udp")] });
@@ -143,12 +157,14 @@ describe("vrrp transports: two directors on a virtual segment", () => {
       lb1.router.configure({ instances: [configOf(lb1, kind)] });
       lb2.router.configure({ instances: [configOf(lb2, kind), configOf(lb2, otherKind, other)] });
       time.advance(5 * SECOND);
-      const before = statusOf(lb2).counters;
+      lb2.router.publishAll();
+      const before = statusOf(lb2);
       const message = forged(lb1.address, lb2.address);
       lb2.arrive(packet(kind, { message, ttl: port === null ? 255 : null }), port);
       lb2.router.publishAll();
       const after = statusOf(lb2);
-      assert.deepEqual(after.counters.rejected, before.rejected);
+      assert.deepEqual(after.counters.rejected, before.counters.rejected);
+      assert.equal(after.counters.strayPackets, before.counters.strayPackets + 1);
       assert.equal(after.heard?.priority, 200);
     });
   }

@@ -29,6 +29,8 @@ const STATUS: DirectorStatus = {
       name: "web4",
       interface: "eth0",
       vrid: 51,
+      transport: "multicast",
+      isSigned: false,
       phase: "master",
       since: "2026-01-01T00:00:10.000Z",
       reason: "no master was heard",
@@ -49,6 +51,7 @@ const STATUS: DirectorStatus = {
         advertsReceived: 0,
         sendErrors: 0,
         handovers: 0,
+        strayPackets: 0,
         becameMaster: 1,
         rejected: {},
         checksumForms: {},
@@ -140,9 +143,12 @@ describe("holdfast status: what an instance is up to", () => {
       state: "interface eth1 is down",
     };
     const text = shown({ priority: 130, priorityText: "150 - 20 (interface eth1 is down)", track: [part] });
-    assert.match(text, /vrid 51 {2}priority 130 /);
+    assert.match(text, /vrid 51 multicast {2}priority 130 /);
     assert.match(text, /\n {6}priority 130 = 150 - 20 \(interface eth1 is down\)\n/);
     assert.doesNotMatch(shown({ track: [{ ...part, isPassing: true, effect: 0 }] }), /priority 150 =/);
+  });
+  it("how it speaks", () => {
+    assert.match(shown({ transport: "udp", isSigned: true }), /vrid 51 udp signed {2}priority/);
   });
   it("its group, a handover, a rest", () => {
     assert.match(shown({ group: "edge", isHandingOver: true }), /\n {6}group edge; handing over\n/);
@@ -159,7 +165,7 @@ describe("status for people", () => {
         "  ! service web: 1 of 2 servers down (10.0.0.12:80)",
         "",
         "INSTANCES",
-        "  web4  master  for 115s  eth0 vrid 51  priority 150  192.0.2.10/24",
+        "  web4  master  for 115s  eth0 vrid 51 multicast  priority 150  192.0.2.10/24",
         "      no master was heard; nobody heard",
         "      timers late by p99 (max): advert 80 µs (80 µs), down 1.3 ms (1.3 ms)",
         "",
