@@ -98,7 +98,7 @@ export class Addresses {
     const mine: number[] = [];
     addresses.forEach((address, index) => {
       const key = keyOf(holder.index, address);
-      if (this.#added.has(key) && !isReplaced(holder, address)) {
+      if (this.#added.has(key) && isListedAsOwn(holder, address)) {
         mine.push(index);
         return;
       }
@@ -162,12 +162,15 @@ function isMarked(address: InterfaceAddress): boolean {
   return address.protocol === OWN_ADDRESS_PROTOCOL;
 }
 
-/** Whether what was heard last says that the address is somebody else's: removed and added again behind our back. */
-function isReplaced(holder: AddressHolder, wanted: Cidr): boolean {
-  if (!KEEPS_PROTOCOL) return false;
+/**
+ * Whether what was heard last says that the address is there and ours. One that is not listed may have been removed and made anew
+ * by somebody else, of which the kernel tells late for IPv6: then only a look at the kernel can say.
+ */
+function isListedAsOwn(holder: AddressHolder, wanted: Cidr): boolean {
+  if (!KEEPS_PROTOCOL) return true;
   const text = formatCidr(wanted);
   const held = holder.addresses.find(({ address }) => formatCidr(address) === text);
-  return held !== undefined && !isMarked(held);
+  return held !== undefined && isMarked(held);
 }
 
 /** The codec's request replaces; here an address that exists must not be touched before its owner is known. */

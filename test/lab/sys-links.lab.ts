@@ -241,6 +241,11 @@ describe("interfaces and addresses", () => {
         host.exec(["ip", "address", "delete", text, "dev", "lan"]);
         host.exec(["ip", "address", "add", text, "dev", "lan", "nodad"]);
       }
+      // We have heard that ours went, and not yet that it came back.
+      assert.deepEqual(addresses.remove({ ...unaware, addresses: [] }, vips), [
+        { type: "foreign" },
+        { type: "foreign" },
+      ]);
       assert.deepEqual(addresses.remove(lan(), vips), [{ type: "foreign" }, { type: "foreign" }]);
       assert.deepEqual(addresses.add(unaware, vips), [{ type: "foreign" }, { type: "foreign" }]);
       assert.deepEqual(addresses.remove(unaware, vips), [{ type: "foreign" }, { type: "foreign" }]);
