@@ -57,7 +57,7 @@ export function nextDeadlineUs(state: InstanceState): number | undefined {
 /**
  * The VRRP state machine (RFC 9568 section 6.4), one event at a time: pure, no clock, no input or output.
  * Actions are to be performed in their order; on a takeover the advert goes before the addresses, so that the old master
- * has withdrawn when the gratuitous ARPs go out.
+ * has withdrawn when the gratuitous ARPs go out; after a goodbye the addresses go first.
  * @param config the parameters in force now
  * @param event what happened, with the time it was noticed
  */

@@ -74,13 +74,22 @@ export function takeOver(config: InstanceParameters, state: InstanceState, nowUs
       lastDefenceUs: nowUs,
     },
     actions: [
-      { type: "sendAdvert", priority: config.priority },
-      { type: "holdAddresses" },
+      ...advertAndHold(config, state.heard),
       { type: "announce" },
       ...(state.farewell === null ? [] : [{ type: "unshadowAddresses" } as const]),
       transition(state.phase, "master", reason),
     ],
   };
+}
+
+/**
+ * A predecessor that said goodbye lets go when it hears the advert, and sends its clients here: the addresses have to be here by
+ * then. Any other may hold them still and withdraws on the advert, so that goes first. Announcements follow both.
+ */
+function advertAndHold(config: InstanceParameters, heard: InstanceState["heard"]): readonly InstanceAction[] {
+  const advert: InstanceAction = { type: "sendAdvert", priority: config.priority };
+  const hold: InstanceAction = { type: "holdAddresses" };
+  return heard?.priority === PRIORITY_RELEASE ? [hold, advert] : [advert, hold];
 }
 
 /**

@@ -824,6 +824,13 @@ describe("vrrp instance: every cell of the state × event table", () => {
       check: (state) => assert.equal(state.farewell?.successor, HIGHER),
     },
     {
+      name: "backup, skew timer after priority 0: the addresses are here before the predecessor lets go",
+      given: [start, advert(SECOND, 200), advert(2 * SECOND, 0)],
+      when: tick(2 * SECOND + 609_375),
+      phase: "master",
+      actions: ["holdAddresses", "advert 100", "announce", "transition"],
+    },
+    {
       name: "backup, within the farewell, the successor leaves: nobody else speaks yet",
       given: [...masterForAWhile, resign(T), advert(T + 1, 50, LOWER)],
       when: advert(T + 300, 0, HIGHER),
@@ -867,7 +874,7 @@ describe("vrrp instance: every cell of the state × event table", () => {
       ],
       when: tick(T + 2 + 609_375),
       phase: "master",
-      actions: ["advert 100", "holdAddresses", "announce", "unshadowAddresses", "transition"],
+      actions: ["holdAddresses", "advert 100", "announce", "unshadowAddresses", "transition"],
     },
     {
       name: "initialize, handed over, last farewell timer: nothing is left",
