@@ -120,9 +120,8 @@ export function succeed(
 
 /** The next announcement; those whose time has passed are made up for by this one. */
 function farewellAfter(successor: IpText, sinceUs: number, nowUs: number): Farewell | null {
-  const announced = FAREWELL_OFFSETS_US.findIndex((offsetUs) => sinceUs + offsetUs > nowUs);
-  const offsetUs = FAREWELL_OFFSETS_US[announced];
-  return offsetUs === undefined ? null : { successor, sinceUs, announced, deadlineUs: sinceUs + offsetUs };
+  const offsetUs = FAREWELL_OFFSETS_US.find((offset) => sinceUs + offset > nowUs);
+  return offsetUs === undefined ? null : { successor, sinceUs, deadlineUs: sinceUs + offsetUs };
 }
 
 /** Nobody was heard in time: say it again, and in the end stay or go alone. */

@@ -34,8 +34,6 @@ export interface Handover {
 export interface Farewell {
   readonly successor: IpText;
   readonly sinceUs: number;
-  /** Announcements made so far, 1–4. */
-  readonly announced: number;
   readonly deadlineUs: number;
 }
 

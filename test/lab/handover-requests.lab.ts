@@ -50,8 +50,6 @@ const CASES: readonly { readonly method: Method; readonly way: "stop" | "handove
 describe("a thousand requests through a handover", function () {
   // Thousands of connections, one after another, on an emulated processor.
   this.timeout(300_000);
-  // An emulated processor that others share may keep a SYN waiting for a second by itself.
-  this.retries(1);
 
   for (const { method, way } of CASES) {
     it(`${method}, ${way}: at most the one in flight fails, and none waits for a SYN retransmission`, async () => {
