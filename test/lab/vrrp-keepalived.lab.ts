@@ -64,7 +64,10 @@ function assertContent({ holdfast, keepalived }: Mixed): void {
     [],
   );
   assert.deepEqual(
-    keepalived.lines.filter((line) => /checksum|invalid|bad|dropp|mismatch|bogus|expected/i.test(line)),
+    keepalived.lines
+      // An address drawn by the kernel may spell `bad` in hexadecimal digits.
+      .filter((line) => !/Assigned address/.test(line))
+      .filter((line) => /checksum|invalid|\bbad\b|dropp|mismatch|bogus|expected/i.test(line)),
     [],
   );
 }
