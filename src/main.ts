@@ -20,7 +20,7 @@ async function runSweep(args: readonly string[]): Promise<ExitCode> {
     import("./app/sweep.ts"),
     import("./sys/node-files.ts"),
     import("node:util"),
-    import("./cli/program.ts"),
+    import("./cli/commands/command.ts"),
   ]);
   const { values, positionals } = parseArgs({
     args: [...args],

@@ -17,28 +17,32 @@ export class ControlClient {
   }
 
   async status(): Promise<DirectorStatus> {
-    const { status, body } = await this.#request("GET", "/v1/status");
-    if (status !== 200) throw new DirectorError("CONTROL_REFUSED", (body as ControlError).message);
-    return body as DirectorStatus;
+    const status = await this.#ask<DirectorStatus>("GET", "/v1/status");
+    if (!status.ok) throw new DirectorError("CONTROL_REFUSED", status.error.message);
+    return status.value;
   }
 
-  async reload(): Promise<Result<ReloadReport, ControlError>> {
-    const { status, body } = await this.#request("POST", "/v1/reload");
-    return status === 200 ? ok(body as ReloadReport) : err(body as ControlError);
+  reload(): Promise<Result<ReloadReport, ControlError>> {
+    return this.#ask("POST", "/v1/reload");
   }
 
   /** @param instance a name as the configuration accepts it */
-  async handover(instance: string): Promise<Result<HandoverAnswer, ControlError>> {
-    const { status, body } = await this.#request("POST", `/v1/instances/${encodeURIComponent(instance)}/handover`);
-    return status === 200 ? ok(body as HandoverAnswer) : err(body as ControlError);
+  handover(instance: string): Promise<Result<HandoverAnswer, ControlError>> {
+    return this.#ask("POST", `/v1/instances/${encodeURIComponent(instance)}/handover`);
   }
 
-  async #request(method: "GET" | "POST", path: string): Promise<{ readonly status: number; readonly body: unknown }> {
+  async #ask<Value>(
+    method: "GET" | "POST" | "DELETE",
+    path: string,
+    body?: unknown,
+  ): Promise<Result<Value, ControlError>> {
     const { path: socketPath, timeoutMs } = this.#options;
     const client = new Client("http://holdfast", { socketPath, headersTimeout: timeoutMs, bodyTimeout: timeoutMs });
     try {
-      const response = await client.request({ method, path });
-      return { status: response.statusCode, body: await response.body.json() };
+      const sent = body === undefined ? {} : { body: JSON.stringify(body) };
+      const response = await client.request({ method, path, ...sent });
+      const answer = await response.body.json();
+      return response.statusCode === 200 ? ok(answer as Value) : err(answer as ControlError);
     } catch (thrown) {
       throw new DirectorError(
         "DAEMON_UNREACHABLE",

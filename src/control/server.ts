@@ -2,18 +2,10 @@ import { chmodSync, chownSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { connect } from "node:net";
 import { DirectorError, errnoNameOf, messageOf } from "../base/director-error.ts";
-import type { Result } from "../base/result.ts";
-import type { ControlError, DirectorStatus, HandoverAnswer, ReloadReport } from "./status.ts";
+import { type Answer, type ControlHandlers, matchPath, type Route, refused, routesOf } from "./routes.ts";
 
 /** Name of the control socket in the run directory. */
 export const CONTROL_SOCKET = "control.sock";
-
-/** What the daemon does for the control API. */
-export interface ControlHandlers {
-  status(): DirectorStatus;
-  reload(): Promise<Result<ReloadReport, ControlError>>;
-  handover(instance: string): Promise<Result<HandoverAnswer, ControlError>>;
-}
 
 export interface ControlServerOptions {
   readonly path: string;
@@ -21,21 +13,20 @@ export interface ControlServerOptions {
   readonly groupId: number | null;
 }
 
-/** Requests carry no large bodies; more is refused. */
+/** Requests carry small bodies; more is refused. */
 const MAX_BODY_BYTES = 65_536;
 const MAX_CONNECTIONS = 64;
 const SOCKET_MODE = 0o660;
-/** Names as the configuration accepts them. */
-const HANDOVER_PATH = /^\/v1\/instances\/([A-Za-z0-9][A-Za-z0-9._-]{0,62})\/handover$/;
 
 /** HTTP/1.1 + JSON over a unix socket. A request can never delay or end the daemon. */
 export class ControlServer {
   readonly #server: Server;
 
   private constructor(handlers: ControlHandlers) {
+    const routes = routesOf(handlers);
     this.#server = createServer({ maxHeaderSize: 8_192, requestTimeout: 30_000 }, (request, response) => {
-      route(handlers, request, response).catch((thrown: unknown) => {
-        answer(response, 500, { code: "OWN_FAULT", message: messageOf(thrown) });
+      route(routes, request, response).catch((thrown: unknown) => {
+        answer(response, { type: "json", status: 500, body: { code: "OWN_FAULT", message: messageOf(thrown) } });
       });
     });
     this.#server.maxConnections = MAX_CONNECTIONS;
@@ -89,44 +80,53 @@ export function isServed(path: string): Promise<boolean> {
   });
 }
 
-async function route(handlers: ControlHandlers, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function route(routes: readonly Route[], request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { method = "GET", url = "/" } = request;
-  if (!(await drained(request))) {
-    return answer(response, 413, {
-      code: "CONTROL_REFUSED",
-      message: `the request body is larger than ${MAX_BODY_BYTES} bytes`,
-    });
-  }
-  if (url === "/v1/status" && method === "GET") return answer(response, 200, handlers.status());
-  if (url === "/v1/reload" && method === "POST") {
-    const result = await handlers.reload();
-    return result.ok ? answer(response, 200, result.value) : answer(response, 409, result.error);
-  }
-  const handover = HANDOVER_PATH.exec(url);
-  if (handover?.[1] !== undefined && method === "POST") {
-    const result = await handlers.handover(handover[1]);
-    return result.ok ? answer(response, 200, result.value) : answer(response, 409, result.error);
-  }
-  const known = url === "/v1/status" || url === "/v1/reload" || handover !== null;
-  answer(response, known ? 405 : 404, {
-    code: "CONTROL_REFUSED",
-    message: `${method} ${url.slice(0, 100)} is not part of the control API; it has GET /v1/status, POST /v1/reload and POST /v1/instances/NAME/handover`,
+  const text = await bodyOf(request);
+  if (text === null) return answer(response, refused(413, `the request body is larger than ${MAX_BODY_BYTES} bytes`));
+  const { pathname, searchParams: query } = new URL(url, "http://holdfast");
+  const known = routes.flatMap((candidate) => {
+    const params = matchPath(candidate.path, pathname);
+    return params === null ? [] : [{ candidate, params }];
   });
+  const found = known.find(({ candidate }) => candidate.method === method);
+  if (found === undefined) {
+    const offer = routes.map((candidate) => `${candidate.method} ${candidate.path}`).join(", ");
+    const message = `${method} ${url.slice(0, 100)} is not part of the control API; it has ${offer}`;
+    return answer(response, refused(known.length > 0 ? 405 : 404, message));
+  }
+  let body: unknown;
+  try {
+    body = text === "" ? undefined : JSON.parse(text);
+  } catch (thrown) {
+    return answer(response, refused(400, `the request body is no JSON: ${messageOf(thrown)}`));
+  }
+  answer(response, await found.candidate.run({ params: found.params, query, body }));
 }
 
-/** Reads and discards a body within the bound; false = it was larger. */
-async function drained(request: IncomingMessage): Promise<boolean> {
+/** Reads a body within the bound; null = it was larger. */
+async function bodyOf(request: IncomingMessage): Promise<string | null> {
+  const chunks: Buffer[] = []; // bounded by MAX_BODY_BYTES
   let bytes = 0;
   for await (const chunk of request) {
     bytes += (chunk as Buffer).length;
-    if (bytes > MAX_BODY_BYTES) return false;
+    if (bytes > MAX_BODY_BYTES) return null;
+    chunks.push(chunk as Buffer);
   }
-  return true;
+  return Buffer.concat(chunks).toString("utf8");
 }
 
-function answer(response: ServerResponse, status: number, body: unknown): void {
+function answer(response: ServerResponse, reply: Answer): void {
   if (response.headersSent) return;
-  const text = `${JSON.stringify(body)}\n`;
-  response.writeHead(status, { "content-type": "application/json", "content-length": Buffer.byteLength(text) });
+  if (reply.type === "stream") {
+    response.writeHead(200, { "content-type": reply.contentType, "cache-control": "no-store" });
+    response.flushHeaders();
+    const stop = reply.start((text) => response.write(text));
+    response.once("close", stop);
+    return;
+  }
+  const [contentType, text] =
+    reply.type === "json" ? ["application/json", `${JSON.stringify(reply.body)}\n`] : [reply.contentType, reply.text];
+  response.writeHead(reply.status, { "content-type": contentType, "content-length": Buffer.byteLength(text) });
   response.end(text);
 }

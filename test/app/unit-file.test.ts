@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { EXIT } from "../../src/base/exit-codes.ts";
-import { DEFAULT_FILE, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR } from "../../src/cli/program.ts";
+import { DEFAULT_FILE, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR } from "../../src/cli/commands/command.ts";
 import { handoverBoundUs } from "../../src/vrrp/handover.ts";
 import { ADVERT_INTERVAL_MAX_CS, csToUs } from "../../src/vrrp/timing.ts";
 

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { DirectorError } from "../../src/base/director-error.ts";
 import { EXIT, type ExitCode } from "../../src/base/exit-codes.ts";
 import { check } from "../../src/cli/check.ts";
-import { DEFAULT_FILE, DEFAULT_RUN_DIR, type Handlers, runProgram } from "../../src/cli/program.ts";
+import { DEFAULT_FILE, DEFAULT_RUN_DIR } from "../../src/cli/commands/command.ts";
+import { type Handlers, runProgram } from "../../src/cli/program.ts";
 import { nodeFiles } from "../../src/sys/node-files.ts";
 import { load } from "../config/support.ts";
 

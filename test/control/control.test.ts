@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { DirectorError } from "../../src/base/director-error.ts";
 import { err, ok } from "../../src/base/result.ts";
 import { ControlClient } from "../../src/control/client.ts";
-import { type ControlHandlers, ControlServer } from "../../src/control/server.ts";
+import type { ControlHandlers } from "../../src/control/routes.ts";
+import { ControlServer } from "../../src/control/server.ts";
 import type { DirectorStatus } from "../../src/control/status.ts";
 
 const STATUS: DirectorStatus = {
