@@ -46,11 +46,12 @@ export class WinstonLogger implements Logger {
 
   #line(entry: LogEntry): string {
     const { format, node, syslogPrefix } = this.#options;
-    const { level, source, message, facts } = entry;
+    const { level, source, message, facts, event } = entry;
     const priority = syslogPrefix ? `<${SYSLOG[level]}>` : "";
     const time = new Date().toISOString();
     if (format === "json") {
-      const line = { time, level, node, source, message, ...(facts === undefined ? {} : { facts }) };
+      // Fields without a value are left out.
+      const line = { time, level, node, source, message, facts, event };
       return `${priority}${JSON.stringify(line)}`;
     }
     return `${priority === "" ? `${time} ${level.padEnd(7)} ` : priority}${source}: ${oneLine(message)}`;

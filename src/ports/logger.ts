@@ -13,6 +13,34 @@ export interface LogEntry {
   readonly source: string;
   readonly message: string;
   readonly facts?: Facts;
+  /** What the journal of events keeps of it; absent for lines that are no change of state. */
+  readonly event?: EventFacts;
+}
+
+/** What an event is about. */
+export type EventType =
+  | "daemon"
+  | "process"
+  | "instance"
+  | "server"
+  | "reload"
+  | "drift"
+  | "override"
+  | "schedule"
+  | "drill"
+  | "sync";
+
+/** One change of state, as data: what, from what to what, and why. */
+export interface EventFacts {
+  readonly type: EventType;
+  /** `instance web4`, `service web server 10.0.0.11:80`. */
+  readonly subject: string;
+  /** How it was; null = absent or not known. */
+  readonly from: string | null;
+  /** How it is now; null = gone. */
+  readonly to: string | null;
+  /** The reason, as a sentence. */
+  readonly cause: string;
 }
 
 export interface Logger {
