@@ -36,6 +36,7 @@ export function toServiceConfigs(plan: readonly PlannedService[]): readonly Serv
     hashPort: false,
     persistence: null,
     forward: "nat",
+    tunnel: null,
     onDown: "remove",
     servers: servers.map((address) => ({ address, port: SERVER_PORT, weight: 1, checks: [] })),
   }));

@@ -129,10 +129,16 @@ export function buildService(name: string, raw: RawService, context: CheckContex
     hashFallback: raw.hash?.fallback ?? false,
     hashPort: raw.hash?.port ?? false,
     persistence: buildPersistence(raw.persistence, bits),
-    forward: raw.forward ?? DEFAULTS.forward,
+    ...buildForward(raw.forward),
     onDown: raw.onDown ?? DEFAULTS.onDown,
     servers: raw.servers.map((server) => buildServer(server, raw.checks ?? [], context)),
   };
+}
+
+function buildForward(raw: RawService["forward"] = DEFAULTS.forward): Pick<ServiceConfig, "forward" | "tunnel"> {
+  if (typeof raw === "string") return { forward: raw, tunnel: raw === "tun" ? { type: "ipip" } : null };
+  const { tun: type, port = DEFAULTS.guePort } = raw;
+  return { forward: "tun", tunnel: type === "gue" ? { type, port } : { type } };
 }
 
 function buildPersistence(raw: RawService["persistence"], bits: number): PersistenceConfig | null {

@@ -27,6 +27,8 @@ export const DEFAULTS = {
   syncTtl: 1,
   scheduler: "wlc",
   forward: "nat",
+  /** Registered for Generic UDP Encapsulation. */
+  guePort: 6080,
   onDown: "remove",
   weight: 1,
   checkIntervalUs: 2 * S,

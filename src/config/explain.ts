@@ -129,11 +129,16 @@ function explainService(service: ServiceConfig): Plain {
             prefix: service.persistence.prefixLength,
           },
         }),
-    forward: service.forward,
+    forward: explainForward(service),
     onDown: service.onDown,
     servers: service.servers.map((server, index) => explainServer(server, isShared ? null : (written[index] ?? []))),
     checks: isShared ? shared : [],
   };
+}
+
+function explainForward({ forward, tunnel }: ServiceConfig): Plain {
+  if (tunnel === null || tunnel.type === "ipip") return forward;
+  return { tun: tunnel.type, ...(tunnel.type === "gue" ? { port: tunnel.port } : {}) };
 }
 
 function explainServer(server: ServerConfig, checks: readonly Plain[] | null): Plain {

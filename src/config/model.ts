@@ -184,6 +184,15 @@ export type Scheduler = (typeof SCHEDULERS)[number];
 export const FORWARD_METHODS = ["nat", "dr", "tun"] as const;
 export type ForwardMethod = (typeof FORWARD_METHODS)[number];
 
+export const TUNNEL_TYPES = ["ipip", "gre", "gue"] as const;
+
+/** What the packets of a `tun` service are wrapped in. The checksum fields of GRE and GUE are left out, or zero. */
+export type TunnelConfig =
+  | { readonly type: "ipip" }
+  | { readonly type: "gre" }
+  /** Generic UDP encapsulation, to this UDP port of the servers. */
+  | { readonly type: "gue"; readonly port: number };
+
 export interface PersistenceConfig {
   /** Whole seconds, 1–86400. */
   readonly timeoutS: number;
@@ -202,6 +211,8 @@ export interface ServiceConfig {
   readonly hashPort: boolean;
   readonly persistence: PersistenceConfig | null;
   readonly forward: ForwardMethod;
+  /** null unless `forward` is `tun`. */
+  readonly tunnel: TunnelConfig | null;
   /** What a down server becomes: absent from the table, or present with weight 0. */
   readonly onDown: "remove" | "quiesce";
   readonly servers: readonly ServerConfig[];

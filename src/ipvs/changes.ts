@@ -1,5 +1,5 @@
 import { destinationKey, serviceKey } from "./keys.ts";
-import type { IpvsOperation, ServiceIdentity, ServiceSettings } from "./model.ts";
+import type { IpvsOperation, ServiceIdentity, ServiceSettings, Tunnel } from "./model.ts";
 import type { CurrentDestination, CurrentService, CurrentTable } from "./observed.ts";
 
 /** One thing that became different in the kernel's table: the facts of one log line. */
@@ -111,8 +111,13 @@ function settingsText({ scheduler, flags, persistence }: ServiceSettings): strin
   return parts.join(" ");
 }
 
-function destinationText({ method, weight, extras }: CurrentDestination): string {
-  return withExtras(`${method ?? "foreign"} weight ${weight}`, extras);
+function destinationText({ method, weight, extras, tunnel }: CurrentDestination): string {
+  return withExtras(`${method ?? "foreign"}${tunnelText(tunnel)} weight ${weight}`, extras);
+}
+
+function tunnelText(tunnel: Tunnel | undefined): string {
+  if (tunnel === undefined) return "";
+  return tunnel.type === "gue" ? ` gue port ${tunnel.port}` : ` ${tunnel.type}`;
 }
 
 function withExtras(text: string, extras: readonly string[] = []): string {

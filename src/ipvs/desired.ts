@@ -3,7 +3,7 @@ import { type Endpoint, formatEndpoint } from "../base/endpoint.ts";
 import { familyOf } from "../base/ip.ts";
 import type { ServiceConfig } from "../config/model.ts";
 import { serviceKey } from "./keys.ts";
-import type { Destination, IpvsTable, VirtualService } from "./model.ts";
+import type { Destination, IpvsTable, Tunnel, VirtualService } from "./model.ts";
 
 /** What the checks, and the people who override them, say about one server of one service. */
 export interface ServerDecision {
@@ -91,6 +91,7 @@ function virtualServicesOf(service: ServiceConfig, decisions: ServerDecisions): 
 
 function destinationsOf(service: ServiceConfig, listenPort: number, decisions: ServerDecisions): Destination[] {
   const destinations = new Map<string, Destination>(); // bounded by the configuration
+  const tunnel = tunnelOf(service);
   for (const server of service.servers) {
     const decision = decisions.get(decisionKey(service.name, server));
     if (decision === undefined || !decision.present) continue;
@@ -101,7 +102,12 @@ function destinationsOf(service: ServiceConfig, listenPort: number, decisions: S
     const key = isNat ? `${server.address} ${server.port}` : server.address;
     if (destinations.has(key)) continue;
     const port = isNat ? server.port : listenPort;
-    destinations.set(key, { address: server.address, port, method: service.forward, weight });
+    destinations.set(key, { address: server.address, port, method: service.forward, weight, ...tunnel });
   }
   return [...destinations.values()];
+}
+
+/** What a destination says of its tunnel: nothing where that is plain IP-in-IP, as the kernel takes it. */
+function tunnelOf({ tunnel }: ServiceConfig): { readonly tunnel?: Tunnel } {
+  return tunnel === null || tunnel.type === "ipip" ? {} : { tunnel };
 }

@@ -6,6 +6,7 @@ import type {
   IpvsTable,
   ServiceIdentity,
   ServiceSettings,
+  Tunnel,
   VirtualService,
 } from "./model.ts";
 import type { CurrentDestination, CurrentService, CurrentTable } from "./observed.ts";
@@ -78,9 +79,10 @@ class Plan {
     // The first deletion would move new connections to those that leave right after it.
     const quiesceFirst = leaving.length > 1 && desired.destinations.some(({ weight }) => weight > 0);
     for (const destination of leaving) {
-      const { address, port, method, weight, extras = [] } = destination;
+      const { address, port, method, weight, extras = [], tunnel } = destination;
       if (quiesceFirst && weight > 0 && method !== null && extras.length === 0) {
-        this.#quiesced.push({ type: "setDestination", service, destination: { address, port, method, weight: 0 } });
+        const quiesced = { address, port, method, weight: 0, ...(tunnel === undefined ? {} : { tunnel }) };
+        this.#quiesced.push({ type: "setDestination", service, destination: quiesced });
       }
       this.#deleted.push({ type: "deleteDestination", service, destination: { address, port } });
     }
@@ -133,7 +135,8 @@ class Plan {
 
   #compare(service: ServiceIdentity, current: CurrentDestination, desired: Destination): void {
     const { method, weight, extras = [] } = current;
-    if (method === desired.method && weight === desired.weight && extras.length === 0) return;
+    const isAlike = method === desired.method && weight === desired.weight && extras.length === 0;
+    if (isAlike && isSameTunnel(current.tunnel, desired.tunnel)) return;
     const phase = weight === 0 ? this.#raised : desired.weight === 0 ? this.#quiesced : this.#changed;
     phase.push({ type: "setDestination", service, destination: desired });
   }
@@ -141,6 +144,15 @@ class Plan {
 
 function isSame(one: DestinationIdentity | undefined, other: DestinationIdentity): boolean {
   return one !== undefined && one.port === other.port && one.address === other.address;
+}
+
+function isSameTunnel(one: Tunnel | undefined, other: Tunnel | undefined): boolean {
+  if (one === other) return true;
+  return one?.type === other?.type && portOf(one) === portOf(other);
+}
+
+function portOf(tunnel: Tunnel | undefined): number {
+  return tunnel?.type === "gue" ? tunnel.port : 0;
 }
 
 function sameSettings(current: CurrentService, desired: VirtualService): boolean {

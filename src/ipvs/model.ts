@@ -12,6 +12,12 @@ export interface ServiceIdentity {
 /** Packet forwarding methods by their LVS names; the kernel's are MASQ, DROUTE, TUNNEL. */
 export type ForwardingMethod = "nat" | "dr" | "tun";
 
+/** A tunnel other than plain IP-in-IP, without checksums. */
+export type Tunnel =
+  | { readonly type: "gre" }
+  /** UDP port of the server. */
+  | { readonly type: "gue"; readonly port: number };
+
 /** Scheduler flags that sh and mh read. */
 export interface SchedulerFlags {
   /** IP_VS_SVC_F_SCHED1: fall back to another server. */
@@ -33,6 +39,8 @@ export interface Destination {
   readonly address: IpText;
   readonly port: number;
   readonly method: ForwardingMethod;
+  /** With `tun`, what it is tunnelled in; absent = plain IP-in-IP. */
+  readonly tunnel?: Tunnel;
   /** 0–65535; 0 = no new connections. */
   readonly weight: number;
 }

@@ -5,6 +5,7 @@ import type {
   ForwardingMethod,
   ServiceIdentity,
   ServiceSettings,
+  Tunnel,
 } from "./model.ts";
 
 /**
@@ -25,6 +26,8 @@ export interface CurrentService extends ServiceIdentity, ServiceSettings {
 export interface CurrentDestination extends DestinationIdentity {
   /** null = one that holdfast never sets (local node, bypass); named in `extras`. */
   readonly method: ForwardingMethod | null;
+  /** As in a Destination. */
+  readonly tunnel?: Tunnel;
   readonly weight: number;
   /** As for services: `thresholds 10/8`, `tunnel gue port 6080 flags 1`. */
   readonly extras?: readonly string[];

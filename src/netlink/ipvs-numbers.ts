@@ -90,5 +90,10 @@ export const IP_VS_CONN_F_MASQ = 0;
 export const IP_VS_CONN_F_TUNNEL = 2;
 export const IP_VS_CONN_F_DROUTE = 3;
 
+// IP_VS_CONN_F_TUNNEL_TYPE_*: GUE from 5.2, GRE from 5.3 on; the kernel stores any other number as well
+export const IP_VS_CONN_F_TUNNEL_TYPE_IPIP = 0;
+export const IP_VS_CONN_F_TUNNEL_TYPE_GUE = 1;
+export const IP_VS_CONN_F_TUNNEL_TYPE_GRE = 2;
+
 /** Every address field has room for IPv6; IPv4 stands in front and zeros follow. */
 export const IPVS_ADDRESS_BYTES = 16;

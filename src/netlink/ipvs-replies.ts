@@ -1,7 +1,7 @@
 import type { Protocol } from "../base/endpoint.ts";
 import { type IpFamily, ipFromBytes } from "../base/ip.ts";
 import type { Result } from "../base/result.ts";
-import type { ForwardingMethod } from "../ipvs/model.ts";
+import type { ForwardingMethod, Tunnel } from "../ipvs/model.ts";
 import type { ObservedDestination, ObservedService } from "../ipvs/observed.ts";
 import { PROTOCOL_NUMBERS } from "../ipvs/observed.ts";
 import type { AttributeReader } from "./attributes.ts";
@@ -214,13 +214,22 @@ function decodeDestinationNest(
   const counters = { activeConnections, inactiveConnections, persistentConnections };
   const isPlain = method !== null && (upper | lower | tunnelType | tunnelPort | tunnelFlags) === 0;
   if (isPlain) return { ok: true, value: { address, port, method, weight, counters } };
+  const tunnel = method === "tun" ? tunnelOf(tunnelType, tunnelPort, tunnelFlags) : undefined;
   const extras: string[] = [];
   if (method === null) extras.push(`forwarding method ${methodNumber}`);
   if ((upper | lower) !== 0) extras.push(`thresholds ${upper}/${lower}`);
-  if ((tunnelType | tunnelPort | tunnelFlags) !== 0) {
+  if (tunnel === undefined && (tunnelType | tunnelPort | tunnelFlags) !== 0) {
     extras.push(`tunnel ${TUNNELS[tunnelType] ?? tunnelType} port ${tunnelPort} flags ${tunnelFlags}`);
   }
-  return { ok: true, value: { address, port, method, weight, extras, counters } };
+  const described = { ...(tunnel === undefined ? {} : { tunnel }), ...(extras.length === 0 ? {} : { extras }) };
+  return { ok: true, value: { address, port, method, weight, ...described, counters } };
+}
+
+/** A tunnel that holdfast makes: without checksums, and with a port only where there is one. */
+function tunnelOf(type: number, port: number, flags: number): Tunnel | undefined {
+  if (flags !== 0) return undefined;
+  if (type === n.IP_VS_CONN_F_TUNNEL_TYPE_GUE) return { type: "gue", port };
+  return type === n.IP_VS_CONN_F_TUNNEL_TYPE_GRE && port === 0 ? { type: "gre" } : undefined;
 }
 
 const TUNNELS: readonly string[] = ["ipip", "gue", "gre"];

@@ -7,6 +7,7 @@ import type {
   IpvsOperation,
   ServiceIdentity,
   ServiceSettings,
+  Tunnel,
 } from "../ipvs/model.ts";
 import { PROTOCOL_NUMBERS } from "../ipvs/observed.ts";
 import type { AttributeWriter } from "./attributes.ts";
@@ -92,6 +93,11 @@ const METHOD_NUMBERS: Readonly<Record<ForwardingMethod, number>> = {
   dr: n.IP_VS_CONN_F_DROUTE,
 };
 
+const TUNNEL_NUMBERS: Readonly<Record<Tunnel["type"], number>> = {
+  gre: n.IP_VS_CONN_F_TUNNEL_TYPE_GRE,
+  gue: n.IP_VS_CONN_F_TUNNEL_TYPE_GUE,
+};
+
 /**
  * Encodes operations as requests with an acknowledgement each, in order.
  *
@@ -162,6 +168,10 @@ const METHOD_AT = PORT_AT + 4 + 4;
 const WEIGHT_AT = METHOD_AT + 4 + 4;
 const FAMILY_AT = WEIGHT_AT + 4 + 8 + 8 + 4;
 const FULL_BYTES = FAMILY_AT + 4;
+// Behind them, where the tunnel is not plain IP-in-IP.
+const TUNNEL_TYPE_AT = FULL_BYTES + 4;
+const TUNNEL_PORT_AT = TUNNEL_TYPE_AT + 4 + 4;
+const TUNNELLED_BYTES = TUNNEL_PORT_AT + 4 + 4 + 4;
 const DELETE_FAMILY_AT = PORT_AT + 4 + 4;
 const DELETE_BYTES = DELETE_FAMILY_AT + 4;
 
@@ -173,28 +183,34 @@ class DestinationEncoder {
   #at = 0;
   #service: ServiceIdentity | undefined;
   #template: Buffer = Buffer.alloc(0);
+  #tunnelTemplate: Buffer = Buffer.alloc(0);
   #deleteTemplate: Buffer = Buffer.alloc(0);
 
   constructor(familyId: number, operations: readonly IpvsOperation[]) {
     this.#familyId = familyId;
     let bytes = 0;
-    for (const { type } of operations) {
-      if (type === "addDestination" || type === "setDestination") bytes += FULL_BYTES;
-      else if (type === "deleteDestination") bytes += DELETE_BYTES;
+    for (const operation of operations) {
+      if (operation.type === "deleteDestination") bytes += DELETE_BYTES;
+      else if ("destination" in operation)
+        bytes += operation.destination.tunnel === undefined ? FULL_BYTES : TUNNELLED_BYTES;
     }
     this.#slab = Buffer.allocUnsafe(bytes);
   }
 
   write(command: number, service: ServiceIdentity, destination: Destination): Buffer {
-    const { weight } = destination;
+    const { weight, tunnel } = destination;
     assert(weight >= 0 && weight <= MAX_WEIGHT, `weight ${weight}`);
     if (service !== this.#service) this.#prepare(service);
-    const message = this.#copy(this.#template);
+    const message = this.#copy(tunnel === undefined ? this.#template : this.#tunnelTemplate);
     message[NETLINK_HEADER_BYTES] = command;
     message[FAMILY_AT] = writeAddress(message, ADDRESS_AT, destination.address);
     writeU16be(message, PORT_AT, destination.port);
     message[METHOD_AT] = METHOD_NUMBERS[destination.method];
     writeU32(message, WEIGHT_AT, weight);
+    if (tunnel !== undefined) {
+      message[TUNNEL_TYPE_AT] = TUNNEL_NUMBERS[tunnel.type];
+      writeU16be(message, TUNNEL_PORT_AT, tunnel.type === "gue" ? tunnel.port : 0);
+    }
     return message;
   }
 
@@ -216,22 +232,26 @@ class DestinationEncoder {
   #prepare(service: ServiceIdentity): void {
     this.#service = service;
     this.#template = this.#build(n.IPVS_CMD_NEW_DEST, service);
+    this.#tunnelTemplate = this.#build(n.IPVS_CMD_NEW_DEST, service, true);
     this.#deleteTemplate = this.#build(n.IPVS_CMD_DEL_DEST, service);
     assert(this.#template.length === FULL_BYTES && this.#deleteTemplate.length === DELETE_BYTES, "template layout");
+    assert(this.#tunnelTemplate.length === TUNNELLED_BYTES, "template layout with a tunnel");
   }
 
   /** A message about a destination with zeros where it differs from others of its service. */
-  #build(command: number, service: ServiceIdentity): Buffer {
+  #build(command: number, service: ServiceIdentity, isTunnelled = false): Buffer {
     return encode(this.#familyId, REQUEST_WITH_ACK, command, (attributes) => {
       writeIdentityNest(attributes, service);
       attributes.nest(n.IPVS_CMD_ATTR_DEST, (inner) => {
         inner.bytes(n.IPVS_DEST_ATTR_ADDR, Buffer.alloc(n.IPVS_ADDRESS_BYTES)).u16be(n.IPVS_DEST_ATTR_PORT, 0);
         if (command !== n.IPVS_CMD_DEL_DEST) {
           inner.u32(n.IPVS_DEST_ATTR_FWD_METHOD, 0).u32(n.IPVS_DEST_ATTR_WEIGHT, 0);
-          // No thresholds and, by leaving out the tunnel's attributes, a plain IPIP tunnel: the kernel resets them.
+          // No thresholds and, where the tunnel's attributes are left out, a plain IPIP tunnel: the kernel resets them.
           inner.u32(n.IPVS_DEST_ATTR_U_THRESH, 0).u32(n.IPVS_DEST_ATTR_L_THRESH, 0);
         }
         inner.u16(n.IPVS_DEST_ATTR_ADDR_FAMILY, 0);
+        if (!isTunnelled) return;
+        inner.u8(n.IPVS_DEST_ATTR_TUN_TYPE, 0).u16be(n.IPVS_DEST_ATTR_TUN_PORT, 0).u16(n.IPVS_DEST_ATTR_TUN_FLAGS, 0);
       });
     });
   }

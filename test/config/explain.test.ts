@@ -93,6 +93,10 @@ function service(index: number, serviceName: string): fc.Arbitrary<ServiceConfig
         { nil: null },
       ),
       forward: fc.constantFrom(...FORWARD_METHODS),
+      tunnel: fc.oneof(
+        fc.constantFrom({ type: "ipip" as const }, { type: "gre" as const }),
+        fc.integer({ min: 1, max: 65_535 }).map((udpPort) => ({ type: "gue" as const, port: udpPort })),
+      ),
       onDown: fc.constantFrom("remove" as const, "quiesce" as const),
       shared: fc.option(checks, { nil: null }),
       servers: fc.array(fc.record({ weight: fc.integer({ min: 0, max: 65_535 }), checks }), { maxLength: 4 }),
@@ -108,6 +112,7 @@ function service(index: number, serviceName: string): fc.Arbitrary<ServiceConfig
         hashPort: isHashed && drawn.hash[1],
         persistence: drawn.persistence,
         forward: drawn.forward,
+        tunnel: drawn.forward === "tun" ? drawn.tunnel : null,
         onDown: drawn.onDown,
         servers: drawn.servers.map((server, at) => ({
           address: drawn.isIpv6 ? `2001:db8:${index + 1}::2:${at + 1}` : `10.${index}.1.${at + 1}`,

@@ -49,6 +49,7 @@ describe("loading a configuration", () => {
           hashPort: false,
           persistence: null,
           forward: "nat",
+          tunnel: null,
           onDown: "remove",
           servers: [
             {

@@ -39,6 +39,18 @@ describe("ipvs/desired", () => {
     ]);
   });
 
+  it("a destination says its tunnel, unless that is plain IP-in-IP", () => {
+    const tunnels = [{ type: "ipip" }, { type: "gre" }, { type: "gue", port: 6080 }] as const;
+    const said = tunnels.map((tunnel) => {
+      const web = serviceConfig({ forward: "tun", tunnel, servers: [server("10.0.0.12", 80)] });
+      const decisions = new Map([
+        [decisionKey("web", { address: "10.0.0.12", port: 80 }), { present: true, weight: 1 }],
+      ]);
+      return desiredTable([web], decisions)[0]?.destinations[0]?.tunnel;
+    });
+    assert.deepEqual(said, [undefined, { type: "gre" }, { type: "gue", port: 6080 }]);
+  });
+
   it("in dr and tun the port of a destination is that of the service; in nat it is the server's", () => {
     for (const [forward, port] of [
       ["dr", 443],

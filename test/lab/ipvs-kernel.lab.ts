@@ -227,7 +227,7 @@ describe("IPVS on this kernel", () => {
         [null, "rr persistent 60s/32"],
         [null, "wrr (one-packet scheduling)"],
         ["10.0.0.11:80", "dr weight 1 (thresholds 10/8)"],
-        ["10.0.0.12:80", "tun weight 1 (tunnel gue port 6080 flags 0)"],
+        ["10.0.0.12:80", "tun gue port 6080 weight 1"],
         ["10.0.0.13:80", "nat weight 9"],
         ["10.0.0.15:80", "dr weight 1"],
       ],

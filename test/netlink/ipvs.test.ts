@@ -117,6 +117,21 @@ describe("netlink/ipvs requests", () => {
     assert.equal(encodeGetTimeouts(FAMILY).toString("hex"), hex("14000000 2200 0100 00000000 00000000 0d 01 0000"));
   });
 
+  it("carry a tunnel behind the rest, and leave it away where it is plain IP-in-IP", () => {
+    const plain = { ...RS1, method: "tun" as const };
+    const bytes = (destination: Destination) =>
+      encodeOne({ type: "setDestination", service: WEB, destination }).toString("hex");
+    const shared = bytes(plain).length;
+    assert.equal(
+      bytes({ ...plain, tunnel: { type: "gre" } }).slice(shared),
+      hex("05000d00 02000000 06000e00 00000000 06000f00 00000000"),
+    );
+    assert.equal(
+      bytes({ ...plain, tunnel: { type: "gue", port: 6080 } }).slice(shared),
+      hex("05000d00 01000000 06000e00 17c00000 06000f00 00000000"),
+    );
+  });
+
   it("refuse a weight that the kernel would refuse", () => {
     for (const weight of [-1, 2 ** 31]) {
       assert.throws(
@@ -184,6 +199,12 @@ describe("netlink/ipvs replies", () => {
       "tun",
       ["tunnel gue port 6080 flags 1"],
     ]);
+    assert.deepEqual(extras("08000300 02000000 05000d00 01000000 06000e00 17c00000 06000f00 00000000"), [
+      "tun",
+      undefined,
+    ]);
+    // A tunnel that means nothing with another method is still not what holdfast would have set.
+    assert.deepEqual(extras("08000300 03000000 05000d00 02000000"), ["dr", ["tunnel gre port 0 flags 0"]]);
   });
 
   it("takes services by mark and of other protocols for foreign, and names flags it does not set", () => {

@@ -42,6 +42,8 @@ export function arbitrarySettings(): fc.Arbitrary<(family: IpFamily) => ServiceS
     }));
 }
 
+const arbitraryGue = fc.constantFrom(6080, 6081).map((port) => ({ type: "gue" as const, port }));
+
 export function arbitraryDestination(family?: IpFamily): fc.Arbitrary<Destination> {
   const ip =
     family === undefined
@@ -56,8 +58,12 @@ export function arbitraryDestination(family?: IpFamily): fc.Arbitrary<Destinatio
       fc.constantFrom(...PORTS),
       fc.constantFrom("nat" as const, "dr" as const, "tun" as const),
       fc.oneof(fc.integer({ min: 0, max: 3 }), fc.integer({ min: 0, max: 65535 })),
+      fc.option(fc.oneof(fc.constant({ type: "gre" as const }), arbitraryGue), { nil: null }),
     )
-    .map(([address, port, method, weight]) => ({ address, port, method, weight }));
+    .map(([address, port, method, weight, tunnel]) => ({
+      ...{ address, port, method, weight },
+      ...(method === "tun" && tunnel !== null ? { tunnel } : {}),
+    }));
 }
 
 export function arbitraryTable(): fc.Arbitrary<VirtualService[]> {

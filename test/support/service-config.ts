@@ -10,6 +10,7 @@ export function serviceConfig(part: Partial<ServiceConfig> = {}): ServiceConfig 
     hashPort: false,
     persistence: null,
     forward: "nat",
+    tunnel: part.forward === "tun" ? { type: "ipip" } : null,
     onDown: "remove",
     servers: [server("10.0.0.11", 8080), server("10.0.0.12", 8080)],
     ...part,

@@ -1,9 +1,9 @@
 import type { z } from "zod";
 import { MICROSECONDS_PER_SECOND as S } from "../../base/duration.ts";
-import { FORWARD_METHODS, SCHEDULERS } from "../model.ts";
+import { FORWARD_METHODS, SCHEDULERS, TUNNEL_TYPES } from "../model.ts";
 import { listenEndpoint, serverEndpoint } from "./addresses.ts";
 import { checkSchema } from "./checks.ts";
-import { byShape, key, listOf, mapOf, notSupported, optionalKey, scalar } from "./kit.ts";
+import { byShape, key, listOf, mapOf, optionalKey, ruled } from "./kit.ts";
 import { boolean, choice, duration, integer } from "./scalars.ts";
 
 /** Persistence in the kernel counts whole seconds. */
@@ -38,12 +38,27 @@ const serverMapSchema = mapOf("a map with the key address", {
   ),
 });
 
-/** `{ tun: gue }` is of a later release. */
-const laterForward = scalar<never>("one of `nat`, `dr`, `tun`", () =>
-  notSupported(
-    "options of a forwarding method, such as the GUE tunnel, are not supported in this version of holdfast",
-    "write `forward: tun` for plain IP-in-IP",
-  ),
+/** `{ tun: gue, port: 6080 }`. */
+const tunnelSchema = ruled(
+  mapOf("a map with the key tun", {
+    tun: key(
+      choice(TUNNEL_TYPES),
+      "What the packets are wrapped in; the servers must take the same off (docs/real-servers.md).",
+    ),
+    port: optionalKey(integer(1, 65_535), "6080 for gue", "UDP port of the servers; for `gue` only."),
+  }),
+  ({ tun, port }) =>
+    port === undefined || tun === "gue"
+      ? []
+      : [
+          {
+            path: ["port"],
+            isAtKey: true,
+            code: "conflict",
+            message: `\`port\` belongs to the tunnel \`gue\`; \`${tun}\` has no ports`,
+            hint: "remove it, or write tun: gue",
+          },
+        ],
 );
 
 export const serviceSchema = mapOf("a map with the keys listen and servers", {
@@ -66,9 +81,12 @@ export const serviceSchema = mapOf("a map with the keys listen and servers", {
   ),
   persistence: optionalKey(persistenceSchema, "none", "Keeps a client with its server: a duration, or a map."),
   forward: optionalKey(
-    byShape("one of `nat`, `dr`, `tun`", { text: choice(FORWARD_METHODS), map: laterForward }),
+    byShape("one of `nat`, `dr`, `tun`, or a map with the key tun", {
+      text: choice(FORWARD_METHODS, { accepts: "one of `nat`, `dr`, `tun`, or a map with the key tun" }),
+      map: tunnelSchema,
+    }),
     "nat",
-    "How packets reach a server: `nat` rewrites address and port, and answers return through the director; `dr` changes the Ethernet address only; `tun` wraps them in IP.",
+    "How packets reach a server: `nat` rewrites address and port, and answers return through the director; `dr` changes the Ethernet address only; `tun` wraps them in IP, `{ tun: gre }` in GRE, `{ tun: gue }` in UDP.",
   ),
   onDown: optionalKey(
     choice(["remove", "quiesce"]),
