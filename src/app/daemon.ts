@@ -11,7 +11,8 @@ import { CONTROL_SOCKET } from "../control/server.ts";
 import { groupIdOf } from "../sys/groups.ts";
 import { openServiceManager } from "../sys/sd-notify.ts";
 import { describeChanges } from "./describe-changes.ts";
-import { type LoadedConfig, Supervisor } from "./supervisor.ts";
+import type { LoadedConfig } from "./reloader.ts";
+import { Supervisor } from "./supervisor.ts";
 
 /** Group whose members may use the control socket. */
 const CONTROL_GROUP = "holdfast";

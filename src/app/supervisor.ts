@@ -1,7 +1,7 @@
 import { DirectorError, ERROR_CATALOGUE, type ErrorCode, messageOf } from "../base/director-error.ts";
 import { EXIT, type ExitCode, exitCodeFor } from "../base/exit-codes.ts";
 import { err, ok, type Result } from "../base/result.ts";
-import { changedKeys, type InstanceKeys } from "../config/keys.ts";
+import type { InstanceKeys } from "../config/keys.ts";
 import type { DirectorConfig, ScheduleAction } from "../config/model.ts";
 import { ControlServer } from "../control/server.ts";
 import {
@@ -32,6 +32,7 @@ import {
   type VrrpReply,
   type VrrpState,
 } from "./messages.ts";
+import { type ApplyOutcome, type LoadedConfig, Reloader } from "./reloader.ts";
 import { Schedule } from "./schedule.ts";
 import { problemsOf, StatusBoard } from "./status-board.ts";
 
@@ -61,14 +62,6 @@ const FROZEN_AFTER = { vrrp: 8, checker: 120 } as const;
 
 /** The last announcement for the successor, and room for a slow machine. */
 const FAREWELL_MS = 2_000;
-
-/** A configuration as loaded, or the problems as text ready to print. */
-export interface LoadedConfig {
-  readonly config: DirectorConfig;
-  readonly keys: InstanceKeys;
-  /** Located warnings, ready to print. */
-  readonly warnings: readonly string[];
-}
 
 export interface SupervisorOptions {
   readonly file: string;
@@ -101,15 +94,13 @@ export class Supervisor {
   readonly #schedule: Schedule;
   readonly #vrrp: ChildKeeper<VrrpProcessConfig, VrrpState, VrrpFact>;
   readonly #checker: ChildKeeper<CheckerProcessConfig, CheckerNews, CheckerFact>;
+  readonly #reloader: Reloader;
   readonly #startedAt = new Date();
   #config: DirectorConfig;
   /** For the vrrp process alone. */
   #keys: InstanceKeys;
   #loadedAt = new Date();
   #control: ControlServer | null = null;
-  #reloading: Promise<Result<ReloadReport, ControlError>> | null = null;
-  /** The reload after the one under way; everyone who asks meanwhile gets its answer. */
-  #nextReload: Promise<Result<ReloadReport, ControlError>> | null = null;
   #configured = new Set<string>();
   /** What the present vrrp process could not do; bounded by what it tries. */
   #vrrpProblems: readonly string[] = [];
@@ -154,6 +145,19 @@ export class Supervisor {
         onGone: () => undefined,
       },
       this.#logger,
+    );
+    this.#reloader = new Reloader(
+      { file: options.file },
+      {
+        logger: this.#logger,
+        load: () => this.#collaborators.load(),
+        present: () => ({ config: this.#config, keys: this.#keys }),
+        isStopping: () => this.#stopping,
+        apply: (next) => this.#apply(next),
+        diff: (before, after) => this.#collaborators.diff(before, after),
+        onBegin: () => this.#collaborators.notify("RELOADING=1"),
+        onEnd: () => this.#notifyReady(),
+      },
     );
     for (const warning of loaded.warnings) this.#say("warning", warning);
   }
@@ -220,71 +224,25 @@ export class Supervisor {
     };
   }
 
-  /**
-   * Validates the file, then applies it; a broken one changes nothing. One reload at a time: the one under way may have read
-   * the file before the asker changed it, so another follows.
-   */
   reload(): Promise<Result<ReloadReport, ControlError>> {
-    if (this.#reloading !== null) {
-      this.#nextReload ??= this.#reloading.then(() => {
-        this.#nextReload = null;
-        return this.reload();
-      });
-      return this.#nextReload;
-    }
-    this.#reloading = this.#reload()
-      .catch((thrown: unknown) => {
-        this.#sayError(thrown);
-        return err({ code: "OWN_FAULT", message: messageOf(thrown) });
-      })
-      .finally(() => {
-        this.#reloading = null;
-      });
-    return this.#reloading;
+    return this.#reloader.reload();
   }
 
-  async #reload(): Promise<Result<ReloadReport, ControlError>> {
-    if (this.#stopping) return err({ code: "CONTROL_REFUSED", message: "the director is stopping" });
-    this.#collaborators.notify("RELOADING=1");
-    const loaded = this.#collaborators.load();
-    if (!loaded.ok) {
-      this.#say(
-        "error",
-        `reload refused, nothing changed: ${loaded.error.split("\n", 1)[0] ?? ""} (holdfast check ${this.#options.file} shows all)`,
-      );
-      this.#notifyReady();
-      return err({
-        code: "CONFIG_INVALID",
-        message: "the configuration has errors; nothing was changed",
-        details: loaded.error,
-      });
-    }
-    const { config, keys, warnings } = loaded.value;
-    const rekeyed = changedKeys(this.#keys, keys).map((name) => `instance ${name}: contents of the keys changed`);
-    const changes = [...this.#collaborators.diff(this.#config, config), ...rekeyed];
+  /** Hands a configuration that was validated to everybody. */
+  async #apply({ config, keys }: LoadedConfig): Promise<ApplyOutcome> {
     this.#config = config;
     this.#keys = keys;
     this.#loadedAt = new Date();
     this.#logger.reconfigure(this.#loggerOptions());
     this.#schedule.configure(config.schedules);
-    for (const warning of warnings) this.#say("warning", warning);
-    const outcomes = await Promise.all([
+    const [checker, vrrp] = await Promise.all([
       this.#checker.configure(this.#checkerConfig()),
       this.#vrrp.configure(this.#vrrpConfig()),
     ]);
-    if (outcomes[1].ok) this.#vrrpProblems = (outcomes[1].value as VrrpReply).problems;
-    this.#notifyReady();
-    const failed = outcomes.find((outcome) => !outcome.ok);
-    if (failed !== undefined && !failed.ok) {
-      this.#say("error", `reload: ${failed.message}`);
-      return err({ code: failed.code, message: failed.message });
-    }
-    const kernel = outcomes[0].ok ? (outcomes[0].value as CheckerReply).changes : [];
-    this.#say(
-      "notice",
-      changes.length === 0 ? "reloaded: the configuration is unchanged" : `reloaded: ${changes.join("; ")}`,
-    );
-    return ok({ changes: [...changes, ...kernel], warnings });
+    if (vrrp.ok) this.#vrrpProblems = (vrrp.value as VrrpReply).problems;
+    const failed = [checker, vrrp].find((outcome) => !outcome.ok);
+    if (failed !== undefined && !failed.ok) return err({ code: failed.code, message: failed.message });
+    return ok(checker.ok ? (checker.value as CheckerReply) : { changes: [] });
   }
 
   #notifyReady(): void {

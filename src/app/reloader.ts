@@ -1,0 +1,121 @@
+import { DirectorError, messageOf } from "../base/director-error.ts";
+import { err, ok, type Result } from "../base/result.ts";
+import { changedKeys, type InstanceKeys } from "../config/keys.ts";
+import type { DirectorConfig } from "../config/model.ts";
+import type { ControlError, ReloadReport } from "../control/status.ts";
+import type { LogEntry, Logger } from "../ports/logger.ts";
+import type { CheckerReply } from "./messages.ts";
+
+/** A configuration as loaded. */
+export interface LoadedConfig {
+  readonly config: DirectorConfig;
+  readonly keys: InstanceKeys;
+  /** Located warnings, ready to print. */
+  readonly warnings: readonly string[];
+}
+
+/** What became of a configuration that was handed to the children. */
+export type ApplyOutcome = Result<CheckerReply, ControlError>;
+
+export interface ReloaderOptions {
+  /** For messages. */
+  readonly file: string;
+}
+
+export interface ReloaderCollaborators {
+  readonly logger: Logger;
+  /** Reads and validates the configuration file anew; problems come as one text. */
+  load(): Result<LoadedConfig, string>;
+  /** What is in force. */
+  present(): Pick<LoadedConfig, "config" | "keys">;
+  isStopping(): boolean;
+  apply(next: LoadedConfig): Promise<ApplyOutcome>;
+  /** What a reload changes, one line each. */
+  diff(before: DirectorConfig, after: DirectorConfig): readonly string[];
+  onBegin(): void;
+  /** Whatever came of it. */
+  onEnd(): void;
+}
+
+/** Replaces the configuration of a running daemon. */
+export class Reloader {
+  readonly #options: ReloaderOptions;
+  readonly #with: ReloaderCollaborators;
+  #underWay: Promise<Result<ReloadReport, ControlError>> | null = null;
+  /** The reload after the one under way; everyone who asks meanwhile gets its answer. */
+  #next: Promise<Result<ReloadReport, ControlError>> | null = null;
+
+  constructor(options: ReloaderOptions, collaborators: ReloaderCollaborators) {
+    this.#options = options;
+    this.#with = collaborators;
+  }
+
+  /**
+   * Validates the file, then applies it; a broken one changes nothing. One reload at a time: the one under way may have read
+   * the file before the asker changed it, so another follows.
+   */
+  reload(): Promise<Result<ReloadReport, ControlError>> {
+    if (this.#underWay !== null) {
+      this.#next ??= this.#underWay.then(() => {
+        this.#next = null;
+        return this.reload();
+      });
+      return this.#next;
+    }
+    this.#underWay = this.#reload()
+      .catch((thrown: unknown) => {
+        const remedy = thrown instanceof DirectorError ? ` ${thrown.remedy}` : "";
+        this.#say("error", `${messageOf(thrown)}.${remedy}`);
+        return err({ code: "OWN_FAULT", message: messageOf(thrown) });
+      })
+      .finally(() => {
+        this.#underWay = null;
+      });
+    return this.#underWay;
+  }
+
+  async #reload(): Promise<Result<ReloadReport, ControlError>> {
+    if (this.#with.isStopping()) return err({ code: "CONTROL_REFUSED", message: "the director is stopping" });
+    this.#with.onBegin();
+    try {
+      const loaded = this.#with.load();
+      return loaded.ok ? await this.#take(loaded.value) : this.#refuse(loaded.error);
+    } finally {
+      this.#with.onEnd();
+    }
+  }
+
+  #refuse(problems: string): Result<never, ControlError> {
+    this.#say(
+      "error",
+      `reload refused, nothing changed: ${problems.split("\n", 1)[0] ?? ""} (holdfast check ${this.#options.file} shows all)`,
+    );
+    return err({
+      code: "CONFIG_INVALID",
+      message: "the configuration has errors; nothing was changed",
+      details: problems,
+    });
+  }
+
+  async #take(loaded: LoadedConfig): Promise<Result<ReloadReport, ControlError>> {
+    const { config, keys, warnings } = loaded;
+    const before = this.#with.present();
+    const rekeyed = changedKeys(before.keys, keys).map((name) => `instance ${name}: contents of the keys changed`);
+    const changes = [...this.#with.diff(before.config, config), ...rekeyed];
+    for (const warning of warnings) this.#say("warning", warning);
+    const applied = await this.#with.apply(loaded);
+    if (!applied.ok) {
+      this.#say("error", `reload: ${applied.error.message}`);
+      return applied;
+    }
+    this.#say(
+      "notice",
+      changes.length === 0 ? "reloaded: the configuration is unchanged" : `reloaded: ${changes.join("; ")}`,
+    );
+    return ok({ changes: [...changes, ...applied.value.changes], warnings });
+  }
+
+  #say(level: LogEntry["level"], message: string): void {
+    this.#with.logger.log({ level, source: "supervisor", message });
+  }
+}
