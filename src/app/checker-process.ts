@@ -16,8 +16,9 @@ import { ignoreTerminalSignals } from "./child-signals.ts";
 import { IpvsKernel } from "./ipvs-kernel.ts";
 import { loadOwnership, openTable } from "./ipvs-state.ts";
 import type { CheckerFact, CheckerNews, CheckerProcessConfig, CheckerReply, CheckerState } from "./messages.ts";
-import { SyncKeeper } from "./sync-keeper.ts";
+import { SyncKeeper, type SyncKeeperCollaborators } from "./sync-keeper.ts";
 import { applySyncSysctls, applySysctls } from "./sysctl-needs.ts";
+import { TrafficMeter } from "./traffic-meter.ts";
 
 /** The `checker` child: every check, and the only writer of the IPVS table. */
 export function runCheckerProcess(): void {
@@ -40,9 +41,24 @@ export function runCheckerProcess(): void {
     publish: (key, state) => channel.outbox.state(key, state),
     publishFact: (key, fact) => channel.outbox.state(key, fact),
   });
-  const sync = createSyncKeeper(logger, (key, state) => channel.outbox.state(key, state));
+  const openKernel = () => {
+    const socket = KernelNetlinkSocket.open(NETLINK_GENERIC, "IPVS netlink socket of its own");
+    return socket.ok ? IpvsKernel.open({ socket: socket.value }) : socket;
+  };
+  const traffic = new TrafficMeter({
+    clock: systemClock,
+    alarms: new TimeoutAlarms(),
+    logger,
+    openKernel,
+    publish: (key, state) => channel.outbox.state(key, state),
+  });
+  const sync = createSyncKeeper(logger, openKernel, (key, state) => channel.outbox.state(key, state));
   channel.listen({
-    configure: (config) => together(checker.configure(config), sync.configure(config.sync)),
+    configure: (config) => {
+      const reply = checker.configure(config);
+      traffic.configure(config.services);
+      return together(reply, sync.configure(config.sync));
+    },
     facts: (entries) => sync.hear(entries),
     command: (name) => {
       if (name !== "reconcile")
@@ -50,6 +66,7 @@ export function runCheckerProcess(): void {
       return together(checker.reconcile(), sync.reconcile());
     },
     stop: () => {
+      traffic.stop();
       checker.stop();
       runner.killAll();
       void sync
@@ -70,16 +87,17 @@ function together(reply: CheckerReply, changes: readonly string[]): CheckerReply
   return { changes: [...reply.changes, ...changes] };
 }
 
-function createSyncKeeper(logger: Logger, publish: (key: string, state: CheckerState | null) => void): SyncKeeper {
+function createSyncKeeper(
+  logger: Logger,
+  openKernel: SyncKeeperCollaborators["openKernel"],
+  publish: (key: string, state: CheckerState | null) => void,
+): SyncKeeper {
   let links: LinkMonitor | null = null;
   const keeper = new SyncKeeper({
     clock: systemClock,
     alarms: new TimeoutAlarms(),
     logger,
-    openKernel: () => {
-      const socket = KernelNetlinkSocket.open(NETLINK_GENERIC, "IPVS netlink socket for connection sync");
-      return socket.ok ? IpvsKernel.open({ socket: socket.value }) : socket;
-    },
+    openKernel,
     interfaceIndex: (name) => {
       links ??= watchLinks(keeper, logger);
       return links?.get(name)?.index ?? null;

@@ -2,7 +2,6 @@ import { type DirectorError, messageOf } from "../base/director-error.ts";
 import { formatDurationUs } from "../base/duration.ts";
 import type { CheckerFactory } from "../checks/checker-factory.ts";
 import type { IpvsConfig, ServiceConfig } from "../config/model.ts";
-import type { ServerStatus } from "../control/status.ts";
 import type { Decision } from "../health/weights.ts";
 import { describeChange } from "../ipvs/changes.ts";
 import { DesiredTable, decisionKey } from "../ipvs/desired.ts";
@@ -13,7 +12,13 @@ import type { TrackFact } from "../vrrp/track.ts";
 import { CheckRunner, type CheckRunnerEvent, type ServerSnapshot } from "./check-runner.ts";
 import { servingServers } from "./checker-adoption.ts";
 import type { IpvsReport, IpvsTableKeeper } from "./ipvs-table.ts";
-import { type CheckerProcessConfig, type CheckerReply, serverKey, serviceFactKey } from "./messages.ts";
+import {
+  type CheckedServer,
+  type CheckerProcessConfig,
+  type CheckerReply,
+  serverKey,
+  serviceFactKey,
+} from "./messages.ts";
 import { TrackScripts, type TrackScriptsCollaborators } from "./track-scripts.ts";
 
 /** After a change the table is read back this much later, once for all changes until then. */
@@ -44,7 +49,7 @@ export interface CheckerCollaborators {
   /** Looks at the sysctls that the services need; returns one sentence per problem. */
   applySysctls(services: readonly ServiceConfig[], manage: boolean): readonly LogEntry[];
   createTrackChecker: TrackScriptsCollaborators["createChecker"];
-  publish(key: string, state: ServerStatus | null): void;
+  publish(key: string, state: CheckedServer | null): void;
   /** Tells what became of something that an instance tracks. */
   publishFact(key: string, fact: TrackFact | null): void;
 }
@@ -292,7 +297,7 @@ function stateText(decision: Decision | null): string {
     : `${decision.verdict} (not in the table)`;
 }
 
-function statusOf(snapshot: ServerSnapshot, clock: Clock): ServerStatus {
+function statusOf(snapshot: ServerSnapshot, clock: Clock): CheckedServer {
   const iso = (atUs: number) => new Date(clock.wallMs() - (clock.nowUs() - atUs) / 1000).toISOString();
   const { decision } = snapshot;
   return {

@@ -2,7 +2,7 @@ import { constants } from "node:os";
 import { DirectorError } from "../base/director-error.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { serviceKey } from "../ipvs/keys.ts";
-import type { IpvsOperation } from "../ipvs/model.ts";
+import type { IpvsOperation, ServiceIdentity } from "../ipvs/model.ts";
 import type { ObservedDestination, ObservedService, ObservedTable } from "../ipvs/observed.ts";
 import type { SyncDaemon, SyncOperation } from "../ipvs/sync.ts";
 import { decodeFamilyId, encodeGetFamily } from "../netlink/generic.ts";
@@ -16,6 +16,7 @@ import {
   type ServiceHeader,
 } from "../netlink/ipvs-replies.ts";
 import { decodeSyncDaemon, encodeDumpSyncDaemons, encodeSyncOperation } from "../netlink/ipvs-sync.ts";
+import { type DestinationTraffic, decodeDestinationTraffic } from "../netlink/ipvs-traffic.ts";
 import type { NetlinkDecodeError } from "../netlink/message.ts";
 import type { NetlinkSocket } from "../ports/netlink-socket.ts";
 import { explainRefusal, explainSyncRefusal } from "./ipvs-refusal.ts";
@@ -88,7 +89,8 @@ export class IpvsKernel {
     for (const header of headers.value.headers) {
       const destinations = this.#readDestinations(header);
       if (!destinations.ok) return destinations;
-      services.push({ ...header, destinations: destinations.value });
+      const { totals: _, ...service } = header;
+      services.push({ ...service, destinations: destinations.value });
     }
     return ok({ services, foreignServices: headers.value.foreign });
   }
@@ -121,6 +123,28 @@ export class IpvsKernel {
     }
     // The kernel lists the newest first. In the order of their creation they are in step with the wanted table.
     return ok(destinations.reverse());
+  }
+
+  /** Every service with what the kernel counts of it. */
+  serviceTotals(): Result<readonly ServiceHeader[], DirectorError> {
+    const familyId = resolveFamily(this.#socket);
+    if (!familyId.ok) return familyId;
+    this.#familyId = familyId.value;
+    const services = this.#readServices();
+    return services.ok ? ok(services.value.headers) : services;
+  }
+
+  /** What it counts of the destinations of one service, after `serviceTotals`. One may be there twice, or missing. */
+  destinationTraffic(service: ServiceIdentity): Result<readonly DestinationTraffic[], DirectorError> {
+    const replies = this.#socket.dump(encodeDumpDestinations(this.#familyId, service));
+    if (!replies.ok) return err(explained(replies.error));
+    const destinations: DestinationTraffic[] = []; // bounded by the kernel's table
+    for (const reply of replies.value) {
+      const destination = understood(decodeDestinationTraffic(reply, this.#familyId, service.family));
+      if (!destination.ok) return destination;
+      destinations.push(destination.value);
+    }
+    return ok(destinations);
   }
 
   /**

@@ -10,6 +10,7 @@ import type {
 } from "../config/model.ts";
 import type { InstanceStatus, ServerStatus, SyncStatus } from "../control/status.ts";
 import type { StateEntry } from "../ipc/messages.ts";
+import type { ServerTraffic, Traffic } from "../ipvs/traffic.ts";
 import type { TrackFact } from "../vrrp/track.ts";
 import type { HandoverReport } from "./instance-io.ts";
 
@@ -65,15 +66,19 @@ export interface InstanceScript {
 /** State of one instance, by `instanceKey`. */
 export type VrrpState = InstanceStatus;
 /** State of one server in one service, by `serverKey`; of the connection synchronisation, by `SYNC_KEY`. */
-export type CheckerState = ServerStatus | SyncStatus;
+export type CheckerState = CheckedServer | SyncStatus;
+/** What the checks know of a server; its connections come from the kernel's counters. */
+export type CheckedServer = Omit<ServerStatus, "connections">;
+/** What the kernel counted, one entry for each endpoint that it has: `serviceTrafficKey`, `serverTrafficKey`. */
+export type TrafficState = readonly Traffic[] | readonly ServerTraffic[];
 
 /** What the checker child must know of an instance, by `instanceKey`. */
 export interface CheckerFact {
   readonly phase: InstanceStatus["phase"];
 }
 
-/** What the checker child tells: states, and facts about what is tracked, by `scriptFactKey` and `serviceFactKey`. */
-export type CheckerNews = CheckerState | TrackFact;
+/** What the checker child tells: states, counters, and facts about what is tracked, by `scriptFactKey` and `serviceFactKey`. */
+export type CheckerNews = CheckerState | TrafficState | TrackFact;
 
 export const SYNC_KEY = "sync";
 
@@ -87,6 +92,21 @@ export function serverKey(service: string, server: string): string {
 }
 
 const FACT_PREFIX = "track/";
+const TRAFFIC_PREFIX = "traffic/";
+
+export function serviceTrafficKey(service: string): string {
+  return `${TRAFFIC_PREFIX}${service}`;
+}
+
+/** @param server `10.0.0.11:80` */
+export function serverTrafficKey(service: string, server: string): string {
+  return `${TRAFFIC_PREFIX}${service}/${server}`;
+}
+
+/** Whether something that the checker tells is what the kernel counted. */
+export function isTraffic(entry: StateEntry<CheckerNews>): entry is StateEntry<TrafficState> {
+  return entry[0].startsWith(TRAFFIC_PREFIX);
+}
 
 /** Whether something that the checker tells is about what instances track. */
 export function isTrackFact(entry: StateEntry<CheckerNews>): entry is StateEntry<TrackFact> {
@@ -95,7 +115,7 @@ export function isTrackFact(entry: StateEntry<CheckerNews>): entry is StateEntry
 
 /** Whether it is about anything else. */
 export function isCheckerState(entry: StateEntry<CheckerNews>): entry is StateEntry<CheckerState> {
-  return !isTrackFact(entry);
+  return !isTrackFact(entry) && !isTraffic(entry);
 }
 
 export function scriptFactKey(instance: string, script: string): string {

@@ -2,7 +2,18 @@ import { formatEndpoint, formatListenEndpoint } from "../base/endpoint.ts";
 import type { DirectorConfig, ServiceConfig } from "../config/model.ts";
 import type { InstanceStatus, ServerStatus, ServiceStatus, SyncStatus } from "../control/status.ts";
 import type { StateEntry } from "../ipc/messages.ts";
-import { type CheckerState, instanceKey, SYNC_KEY, serverKey, type VrrpState } from "./messages.ts";
+import { connectionsOf, type ServerTraffic, type Traffic } from "../ipvs/traffic.ts";
+import {
+  type CheckedServer,
+  type CheckerState,
+  instanceKey,
+  SYNC_KEY,
+  serverKey,
+  serverTrafficKey,
+  serviceTrafficKey,
+  type TrafficState,
+  type VrrpState,
+} from "./messages.ts";
 
 /** What the children last said about each object; `status` is answered from here and never waits for a child. */
 export class StatusBoard {
@@ -10,7 +21,8 @@ export class StatusBoard {
   readonly #instances = new Map<string, InstanceStatus>();
   /** Keys of those that rest; kept when their process is gone, for the next one. Bounded as above. */
   readonly #resting = new Set<string>();
-  readonly #servers = new Map<string, ServerStatus>();
+  readonly #servers = new Map<string, CheckedServer>();
+  readonly #traffic = new Map<string, TrafficState>();
 
   #sync: SyncStatus | null = null;
 
@@ -25,6 +37,20 @@ export class StatusBoard {
   updateServers(entries: readonly StateEntry<CheckerState>[]): void {
     update(this.#servers, entries.filter(isServer));
     for (const [key, value] of entries) if (key === SYNC_KEY) this.#sync = value as SyncStatus | null;
+  }
+
+  updateTraffic(entries: readonly StateEntry<TrafficState>[]): void {
+    update(this.#traffic, entries);
+  }
+
+  /** What the kernel counted for each listen endpoint of a service. */
+  serviceTraffic(service: string): readonly Traffic[] {
+    return this.#traffic.get(serviceTrafficKey(service)) ?? [];
+  }
+
+  /** As above, of one server behind each. */
+  serverTraffic(service: string, server: string): readonly ServerTraffic[] {
+    return (this.#traffic.get(serverTrafficKey(service, server)) ?? []) as readonly ServerTraffic[];
   }
 
   /** The vrrp process is gone: nothing it said holds any more. @returns the keys of what it had said */
@@ -64,12 +90,13 @@ export class StatusBoard {
   #serversOf(service: ServiceConfig): readonly ServerStatus[] {
     return service.servers
       .map((server) => this.#servers.get(serverKey(service.name, formatEndpoint(server))))
-      .filter((status) => status !== undefined);
+      .filter((status) => status !== undefined)
+      .map((status) => ({ ...status, connections: connectionsOf(this.serverTraffic(service.name, status.server)) }));
   }
 }
 
 /** The checker's states are of servers, except one. */
-function isServer(entry: StateEntry<CheckerState>): entry is StateEntry<ServerStatus> {
+function isServer(entry: StateEntry<CheckerState>): entry is StateEntry<CheckedServer> {
   return entry[0] !== SYNC_KEY;
 }
 

@@ -27,6 +27,7 @@ import {
   type HandoverReply,
   isCheckerState,
   isTrackFact,
+  isTraffic,
   type VrrpFact,
   type VrrpProcessConfig,
   type VrrpReply,
@@ -137,6 +138,7 @@ export class Supervisor {
       {
         onState: (entries) => {
           this.#board.updateServers(entries.filter(isCheckerState));
+          this.#board.updateTraffic(entries.filter(isTraffic));
           // Without a checker, what the last one found out stands.
           this.#vrrp.tell(entries.filter(isTrackFact));
         },

@@ -116,6 +116,8 @@ export interface ServerStatus {
   readonly weight: number;
   /** Where verdict and weight come from. */
   readonly why: string;
+  /** Those that the kernel holds for it, as of some seconds ago; null = it has none for it, or has not been asked yet. */
+  readonly connections: { readonly active: number; readonly inactive: number } | null;
   readonly checks: readonly CheckStatus[];
 }
 

@@ -1,7 +1,7 @@
 import { assert } from "../base/assert.ts";
 import type { ByteWriter } from "../base/bytes.ts";
 import { err, ok, type Result } from "../base/result.ts";
-import { readU16, readU16be, readU32 } from "./integers.ts";
+import { readU16, readU16be, readU32, readU64 } from "./integers.ts";
 import { alignedLength, NETLINK_ALIGNMENT, type NetlinkDecodeError } from "./message.ts";
 
 /*
@@ -145,6 +145,10 @@ export class AttributeReader {
   }
   u32(): number {
     return this.#has(4) ? readU32(this.#bytes, this.#data) : 0;
+  }
+  /** Exact up to 2^53. */
+  u64(): number {
+    return this.#has(8) ? readU64(this.#bytes, this.#data) : 0;
   }
   /** The data: a view, not a copy. */
   data(): Buffer {

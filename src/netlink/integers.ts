@@ -18,6 +18,11 @@ export function readU32(bytes: Uint8Array, at: number): number {
   return (readU16(bytes, at) | (readU16(bytes, at + 2) << 16)) >>> 0;
 }
 
+/** @param at offset of eight bytes that exist. @returns the nearest number that a double can hold: exact up to 2^53 */
+export function readU64(bytes: Uint8Array, at: number): number {
+  return readU32(bytes, at) + readU32(bytes, at + 4) * 2 ** 32;
+}
+
 /** @param value 0 to 2^16 - 1; network byte order */
 export function writeU16be(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value >>> 8;

@@ -41,6 +41,7 @@ export const IPVS_SVC_ATTR_FLAGS = 7;
 export const IPVS_SVC_ATTR_TIMEOUT = 8;
 export const IPVS_SVC_ATTR_NETMASK = 9;
 export const IPVS_SVC_ATTR_PE_NAME = 11;
+export const IPVS_SVC_ATTR_STATS64 = 12;
 
 // IPVS_DEST_ATTR_*: inside DEST. PORT and TUN_PORT are big-endian.
 export const IPVS_DEST_ATTR_ADDR = 1;
@@ -53,9 +54,17 @@ export const IPVS_DEST_ATTR_ACTIVE_CONNS = 7;
 export const IPVS_DEST_ATTR_INACT_CONNS = 8;
 export const IPVS_DEST_ATTR_PERSIST_CONNS = 9;
 export const IPVS_DEST_ATTR_ADDR_FAMILY = 11;
+export const IPVS_DEST_ATTR_STATS64 = 12;
 export const IPVS_DEST_ATTR_TUN_TYPE = 13;
 export const IPVS_DEST_ATTR_TUN_PORT = 14;
 export const IPVS_DEST_ATTR_TUN_FLAGS = 15;
+
+// IPVS_STATS_ATTR_*: inside STATS64, each of eight bytes
+export const IPVS_STATS_ATTR_CONNS = 1;
+export const IPVS_STATS_ATTR_INPKTS = 2;
+export const IPVS_STATS_ATTR_OUTPKTS = 3;
+export const IPVS_STATS_ATTR_INBYTES = 4;
+export const IPVS_STATS_ATTR_OUTBYTES = 5;
 
 // IPVS_DAEMON_ATTR_*: inside DAEMON. MCAST_GROUP is four bytes in network order; MCAST_PORT is in host order.
 export const IPVS_DAEMON_ATTR_STATE = 1;

@@ -4,15 +4,19 @@ import type { Result } from "../base/result.ts";
 import type { ForwardingMethod, Tunnel } from "../ipvs/model.ts";
 import type { ObservedDestination, ObservedService } from "../ipvs/observed.ts";
 import { PROTOCOL_NUMBERS } from "../ipvs/observed.ts";
+import type { Totals } from "../ipvs/traffic.ts";
 import type { AttributeReader } from "./attributes.ts";
 import { openGeneric } from "./generic.ts";
 import { type IpvsTimeouts, prefixMask } from "./ipvs.ts";
 import * as n from "./ipvs-numbers.ts";
+import { NO_TOTALS, readTotals } from "./ipvs-stats.ts";
 import { decodeError, type NetlinkDecodeError } from "./message.ts";
 import { AF_INET, AF_INET6 } from "./route.ts";
 
-/** A service without its destinations, which are dumped separately. */
-export type ServiceHeader = Omit<ObservedService, "destinations">;
+/** A service without its destinations, which are dumped separately, with what the kernel counts of it. */
+export interface ServiceHeader extends Omit<ObservedService, "destinations"> {
+  readonly totals: Totals;
+}
 
 /** What the kernel says about IPVS itself. */
 export interface IpvsInfo {
@@ -46,6 +50,7 @@ function decodeServiceNest(reader: AttributeReader): Result<ServiceHeader | null
   let timeoutS = 0;
   let netmask: Buffer | undefined;
   let engine = "";
+  let totals = NO_TOTALS;
   while (reader.next()) {
     switch (reader.type) {
       case n.IPVS_SVC_ATTR_AF:
@@ -78,6 +83,9 @@ function decodeServiceNest(reader: AttributeReader): Result<ServiceHeader | null
       case n.IPVS_SVC_ATTR_PE_NAME:
         engine = reader.string();
         break;
+      case n.IPVS_SVC_ATTR_STATS64:
+        totals = readTotals(reader);
+        break;
     }
   }
   if (reader.error !== undefined) return { ok: false, error: reader.error };
@@ -108,6 +116,7 @@ function decodeServiceNest(reader: AttributeReader): Result<ServiceHeader | null
       // Timeout and mask of a service that is not persistent mean nothing; whatever stands there is no difference.
       persistence: isPersistent ? { timeoutS, prefixLength: prefixLength ?? 0 } : null,
       extras,
+      totals,
     },
   };
 }
@@ -275,11 +284,12 @@ function protocolOf(number: number): Protocol | undefined {
   return number === PROTOCOL_NUMBERS.tcp ? "tcp" : number === PROTOCOL_NUMBERS.udp ? "udp" : undefined;
 }
 
-function ipFamilyOf(number: number): IpFamily | undefined {
+export function ipFamilyOf(number: number): IpFamily | undefined {
   return number === AF_INET ? 4 : number === AF_INET6 ? 6 : undefined;
 }
 
-function addressText(family: IpFamily, bytes: Buffer, at: number, length: number): string | undefined {
+/** @returns undefined if the bytes are too few */
+export function addressText(family: IpFamily, bytes: Buffer, at: number, length: number): string | undefined {
   if (length < (family === 4 ? 4 : 16)) return undefined;
   if (family === 6) return ipFromBytes(bytes.subarray(at, at + 16));
   return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Checker } from "../../src/app/checker.ts";
 import { IpvsOwnership } from "../../src/app/ipvs-ownership.ts";
 import { IpvsTableKeeper } from "../../src/app/ipvs-table.ts";
-import type { ServerStatus } from "../../src/control/status.ts";
+import type { CheckedServer } from "../../src/app/messages.ts";
 import { server, service, tcpCheck } from "../support/check-configs.ts";
 import { FakeCheckers, PASS, REFUSE } from "../support/fake-checkers.ts";
 import { FakeIpvsKernel } from "../support/fake-ipvs-kernel.ts";
@@ -33,7 +33,7 @@ function rig(count: number) {
   const time = new VirtualTime();
   const checkers = new FakeCheckers(time);
   const kernel = new TimedKernel(time);
-  const published: (readonly [number, string, ServerStatus | null])[] = [];
+  const published: (readonly [number, string, CheckedServer | null])[] = [];
   let drawn = -1;
   const checker = new Checker({
     clock: time,

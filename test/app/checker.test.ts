@@ -2,10 +2,15 @@ import assert from "node:assert/strict";
 import { Checker } from "../../src/app/checker.ts";
 import { IpvsOwnership } from "../../src/app/ipvs-ownership.ts";
 import { IpvsTableKeeper } from "../../src/app/ipvs-table.ts";
-import { type CheckerProcessConfig, scriptFactKey, serverKey, serviceFactKey } from "../../src/app/messages.ts";
+import {
+  type CheckedServer,
+  type CheckerProcessConfig,
+  scriptFactKey,
+  serverKey,
+  serviceFactKey,
+} from "../../src/app/messages.ts";
 import { orThrow } from "../../src/base/result.ts";
 import type { ServiceConfig } from "../../src/config/model.ts";
-import type { ServerStatus } from "../../src/control/status.ts";
 import { destinationKey, serviceKey } from "../../src/ipvs/keys.ts";
 import type { TrackFact } from "../../src/vrrp/track.ts";
 import { server, service, target, tcpCheck } from "../support/check-configs.ts";
@@ -25,7 +30,7 @@ class Bench {
   readonly kernel: FakeIpvsKernel;
   readonly checkers = new FakeCheckers(this.time);
   readonly logger = new MemoryLogger();
-  readonly states = new Map<string, ServerStatus>();
+  readonly states = new Map<string, CheckedServer>();
   readonly store: MemoryStore;
   readonly checker: Checker;
   opened = 0;

@@ -25,7 +25,17 @@ services:
 const SYNC: SyncConfig = { instance: "web4", interface: "eth1", id: 1, group: "224.0.0.81", port: 8848, ttl: 1 };
 
 function serverStatus(server: string, change: Partial<ServerStatus> = {}): ServerStatus {
-  return { server, verdict: "up", since: "", present: true, weight: 1, why: "", checks: [], ...change };
+  return {
+    server,
+    verdict: "up",
+    since: "",
+    present: true,
+    weight: 1,
+    why: "",
+    connections: null,
+    checks: [],
+    ...change,
+  };
 }
 
 function instanceStatus(change: Partial<InstanceStatus> = {}): InstanceStatus {

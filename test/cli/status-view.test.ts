@@ -79,6 +79,7 @@ const STATUS: DirectorStatus = {
           present: true,
           weight: 1,
           why: "configured weight",
+          connections: null,
           checks: [],
         },
         {
@@ -88,6 +89,7 @@ const STATUS: DirectorStatus = {
           present: false,
           weight: 0,
           why: "http failed 3 times in a row",
+          connections: null,
           checks: [
             {
               name: "http",

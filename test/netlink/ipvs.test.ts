@@ -13,6 +13,8 @@ import {
   encodeSetTimeouts,
 } from "../../src/netlink/ipvs.ts";
 import { decodeDestination, decodeInfo, decodeService, decodeTimeouts } from "../../src/netlink/ipvs-replies.ts";
+import { NO_TOTALS } from "../../src/netlink/ipvs-stats.ts";
+import { decodeDestinationTraffic } from "../../src/netlink/ipvs-traffic.ts";
 import { arbitraryDestination, arbitraryIdentity, arbitrarySettings } from "../support/arbitrary-ipvs.ts";
 
 const FAMILY = 0x22;
@@ -181,6 +183,37 @@ describe("netlink/ipvs replies", () => {
     });
   });
 
+  it("reads the 64-bit statistics, each behind an empty attribute that aligns it", () => {
+    const each = (number: string, low: string, high = "00000000") => `04000b00 0c00${number}00 ${low} ${high}`;
+    const statistics = hex(
+      each("01", "05000000"),
+      each("02", "32000000"),
+      each("03", "28000000"),
+      each("04", "00000000", "01000000"),
+      each("05", "ffffffff", "ffff1f00"),
+      each("06", "63000000"),
+    );
+    const inner = hex(
+      "14000100 0a00000b000000000000000000000000 06000200 00500000 08000700 02000000 08000800 03000000",
+      "0c000a00 08000100 ff000000 64000c00",
+      statistics,
+    );
+    const nest = Buffer.alloc(4);
+    nest.writeUInt16LE(4 + inner.length / 2, 0);
+    nest.writeUInt16LE(2, 2);
+    const message = reply(5, nest.toString("hex"), inner);
+    assert.deepEqual(decodeDestinationTraffic(message, FAMILY, 4), {
+      ok: true,
+      value: {
+        address: "10.0.0.11",
+        port: 80,
+        activeConnections: 2,
+        inactiveConnections: 3,
+        totals: { connections: 5, packetsIn: 50, packetsOut: 40, bytesIn: 2 ** 32, bytesOut: Number.MAX_SAFE_INTEGER },
+      },
+    });
+  });
+
   it("names what holdfast would not have set: thresholds, tunnels, other methods", () => {
     const extras = (...attributes: string[]) => {
       const head = "14000100 0a00000b000000000000000000000000 06000200 00500000";
@@ -218,7 +251,7 @@ describe("netlink/ipvs replies", () => {
     const rest = (flags: string, mask = "ffffffff") =>
       `08000600 77727200 0c000700 ${flags} ffffffff 08000800 00000000 08000900 ${mask}`;
     const plain = service(IDENTITY, rest("02000000"));
-    assert.deepEqual(plain, { ok: true, value: { ...WEB, ...WRR, extras: [] } });
+    assert.deepEqual(plain, { ok: true, value: { ...WEB, ...WRR, extras: [], totals: NO_TOTALS } });
     assert.deepEqual(service("06000100 02000000 08000500 07000000", rest("02000000")), { ok: true, value: null });
     assert.deepEqual(service(IDENTITY.replace("06000200 06000000", "06000200 84000000"), rest("00000000")), {
       ok: true,
@@ -264,7 +297,10 @@ describe("netlink/ipvs properties", () => {
           encodeOne({ type: "addService", service, settings: settings(service.family) }),
           FAMILY,
         );
-        assert.deepEqual(decoded, { ok: true, value: { ...service, ...settings(service.family), extras: [] } });
+        assert.deepEqual(decoded, {
+          ok: true,
+          value: { ...service, ...settings(service.family), extras: [], totals: NO_TOTALS },
+        });
       }),
     );
   });
@@ -306,6 +342,7 @@ describe("netlink/ipvs properties", () => {
             for (const decoded of [
               decodeService(message, FAMILY),
               decodeDestination(message, FAMILY, 6),
+              decodeDestinationTraffic(message, FAMILY, 6),
               decodeInfo(message, FAMILY),
               decodeTimeouts(message, FAMILY),
               decodeFamilyId(message),

@@ -20,6 +20,7 @@ export interface KernelService {
   timeout: number;
   netmask: Buffer;
   engine: string;
+  stats: KernelStats;
   readonly destinations: Map<string, KernelDestination>;
 }
 
@@ -35,7 +36,12 @@ export interface KernelDestination {
   tunnelPort: number;
   tunnelFlags: number;
   active: number;
+  inactive: number;
+  stats: KernelStats;
 }
+
+/** Statistics in the order of the wire: connections, packets in and out, bytes in and out. */
+export type KernelStats = readonly [number, number, number, number, number];
 
 /** A daemon of connection synchronisation, under the numbers of the wire. */
 export interface KernelDaemon {
@@ -203,6 +209,7 @@ export class FakeIpvsKernel implements NetlinkSocket {
       timeout: 0,
       netmask: Buffer.alloc(4),
       engine: "",
+      stats: [0, 0, 0, 0, 0],
       destinations: new Map(),
     };
     service.scheduler = name;
@@ -241,6 +248,8 @@ export class FakeIpvsKernel implements NetlinkSocket {
       tunnelPort: given.get(14)?.readUInt16BE(0) ?? 0,
       tunnelFlags: given.get(15)?.readUInt16LE(0) ?? 0,
       active: existing?.active ?? 0,
+      inactive: existing?.inactive ?? 0,
+      stats: existing?.stats ?? [0, 0, 0, 0, 0],
     });
     return 0;
   }
@@ -343,7 +352,7 @@ function serviceAttribute(service: KernelService): Buffer {
     attribute(8, u32(service.timeout)),
     attribute(9, service.netmask),
     attribute(10, attribute(1, u32(7))),
-    attribute(12, attribute(11), attribute(1, u32(7), u32(0))),
+    statsAttribute(service.stats),
   );
 }
 
@@ -360,12 +369,21 @@ function destinationAttribute(destination: KernelDestination): Buffer {
     attribute(5, u32(destination.upper)),
     attribute(6, u32(destination.lower)),
     attribute(7, u32(destination.active)),
-    attribute(8, u32(0)),
+    attribute(8, u32(destination.inactive)),
     attribute(9, u32(0)),
     attribute(11, u16(destination.af)),
     attribute(10, attribute(1, u32(7))),
-    attribute(12, attribute(11), attribute(1, u32(7), u32(0))),
+    statsAttribute(destination.stats),
   );
+}
+
+/** The 64-bit ones, each after an empty attribute that aligns it. */
+function statsAttribute(stats: KernelStats): Buffer {
+  const each = (value: number, index: number) => [
+    attribute(11),
+    attribute(index + 1, u32(value % 2 ** 32), u32(Math.floor(value / 2 ** 32))),
+  ];
+  return attribute(12, ...stats.flatMap(each));
 }
 
 function refused(errno: number): Result<never, DirectorError> {
