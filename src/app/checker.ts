@@ -7,7 +7,7 @@ import { describeChange } from "../ipvs/changes.ts";
 import { DesiredTable, decisionKey } from "../ipvs/desired.ts";
 import type { IpvsTable } from "../ipvs/model.ts";
 import type { Alarm, AlarmFactory, Clock } from "../ports/clock.ts";
-import type { LogEntry, Logger } from "../ports/logger.ts";
+import type { EventFacts, LogEntry, Logger } from "../ports/logger.ts";
 import type { TrackFact } from "../vrrp/track.ts";
 import { CheckRunner, type CheckRunnerEvent, type ServerSnapshot } from "./check-runner.ts";
 import { servingServers } from "./checker-adoption.ts";
@@ -191,6 +191,13 @@ export class Checker {
         this.#say(
           to.verdict === "down" ? "warning" : "notice",
           `${where}: ${stateText(from)} -> ${stateText(to)}: ${to.why}`,
+          {
+            type: "server",
+            subject: `service ${service} server ${server}`,
+            from: from === null ? null : stateText(from),
+            to: stateText(to),
+            cause: to.why,
+          },
         );
       }
     }
@@ -284,8 +291,8 @@ export class Checker {
     this.#say("error", `ipvs: ${what}: ${messageOf(error)}. ${error.remedy}`);
   }
 
-  #say(level: LogEntry["level"], message: string): void {
-    this.#with.logger.log({ level, source: "checker", message });
+  #say(level: LogEntry["level"], message: string, event?: EventFacts): void {
+    this.#with.logger.log({ level, source: "checker", message, ...(event === undefined ? {} : { event }) });
   }
 }
 

@@ -3,7 +3,8 @@ import type { ProcessStatus } from "../control/status.ts";
 import { ChildHandle, type ChildHandleOptions } from "../ipc/child-handle.ts";
 import { FactFeed } from "../ipc/fact-feed.ts";
 import { type FactEntry, PING, type ReplyOutcome, type StateEntry } from "../ipc/messages.ts";
-import type { LogEntry, Logger } from "../ports/logger.ts";
+import type { EventFacts, LogEntry, Logger } from "../ports/logger.ts";
+import { processEvent } from "./event-facts.ts";
 
 /** The longest that a timer takes. */
 const NEVER_MS = 0x7fff_ffff;
@@ -77,7 +78,7 @@ export class ChildKeeper<Config, State, Fact = never> {
     const handle: ChildHandle<Config, State, Fact> = new ChildHandle<Config, State, Fact>(this.#options, {
       onReady: () => void this.#configureAfterStart(handle),
       onState: (entries) => this.#events.onState(entries),
-      onLog: (entries, dropped) => this.#relay(entries, dropped),
+      onLog: (entries, dropped, droppedEvents) => this.#relay(entries, dropped, droppedEvents),
       onExit: (code, signal) => this.#ended(code, signal),
     });
     this.#handle = handle;
@@ -100,10 +101,18 @@ export class ChildKeeper<Config, State, Fact = never> {
     const { name, frozenAfter } = this.#options;
     if (this.#missed >= SILENT_AFTER && this.#state === "running") {
       this.#state = "silent";
-      this.#say("warning", `the ${name} process does not answer`);
+      this.#say(
+        "warning",
+        `the ${name} process does not answer`,
+        processEvent(this.#options.name, "running", "silent", "it does not answer"),
+      );
     }
     if (this.#missed !== (this.#isReady ? frozenAfter : STARTED_AFTER)) return;
-    this.#say("error", `the ${name} process has not answered for too long; killed`);
+    this.#say(
+      "error",
+      `the ${name} process has not answered for too long; killed`,
+      processEvent(this.#options.name, "silent", "killed", "it has not answered for too long"),
+    );
     handle.kill("SIGKILL");
   }
 
@@ -113,7 +122,11 @@ export class ChildKeeper<Config, State, Fact = never> {
     this.#missed = 0;
     if (this.#state !== "silent") return;
     this.#state = "running";
-    this.#say("notice", `the ${this.#options.name} process answers again`);
+    this.#say(
+      "notice",
+      `the ${this.#options.name} process answers again`,
+      processEvent(this.#options.name, "silent", "running", "it answers again"),
+    );
   }
 
   /** Sends a new configuration; while the child is starting, the answer is what comes of that start. */
@@ -164,7 +177,11 @@ export class ChildKeeper<Config, State, Fact = never> {
     const { name } = this.#options;
     await new Promise<void>((resolve) => {
       const killer = setTimeout(() => {
-        this.#say("warning", `the ${name} process did not stop within ${stopDeadlineMs} ms; killed`);
+        this.#say(
+          "warning",
+          `the ${name} process did not stop within ${stopDeadlineMs} ms; killed`,
+          processEvent(this.#options.name, "stopping", "killed", `it did not stop within ${stopDeadlineMs} ms`),
+        );
         handle.kill("SIGKILL");
       }, stopDeadlineMs);
       this.#stopping = {
@@ -220,12 +237,20 @@ export class ChildKeeper<Config, State, Fact = never> {
     return { ok: false, code: "CHILD_FAILED", message: `the ${this.#options.name} process ${why}` };
   }
 
-  #relay(entries: readonly LogEntry[], dropped: number): void {
+  #relay(entries: readonly LogEntry[], dropped: number, droppedEvents: number): void {
     for (const entry of entries) this.#logger.log(entry);
     if (dropped > 0)
       this.#say(
         "warning",
         `the ${this.#options.name} process dropped ${dropped} log lines because they came faster than they were read`,
+        droppedEvents === 0
+          ? undefined
+          : processEvent(
+              this.#options.name,
+              null,
+              null,
+              `${droppedEvents} events are missing here: they came faster than they were read`,
+            ),
       );
   }
 
@@ -246,11 +271,15 @@ export class ChildKeeper<Config, State, Fact = never> {
     this.#state = "restarting";
     const how = signal === null ? `with exit code ${code}` : `by signal ${signal}`;
     const pause = formatDurationUs(pauseMs * MICROSECONDS_PER_MILLISECOND);
-    this.#say("error", `the ${this.#options.name} process ended ${how}; restart ${this.#restarts} in ${pause}`);
+    this.#say(
+      "error",
+      `the ${this.#options.name} process ended ${how}; restart ${this.#restarts} in ${pause}`,
+      processEvent(this.#options.name, "running", "stopped", `it ended ${how}; restart ${this.#restarts} in ${pause}`),
+    );
     this.#restartTimer = setTimeout(() => this.start(), pauseMs);
   }
 
-  #say(level: LogEntry["level"], message: string): void {
-    this.#logger.log({ level, source: "supervisor", message });
+  #say(level: LogEntry["level"], message: string, event?: EventFacts): void {
+    this.#logger.log({ level, source: "supervisor", message, ...(event === undefined ? {} : { event }) });
   }
 }

@@ -7,8 +7,10 @@ import { diffModels } from "../config/diff.ts";
 import type { FileAccess } from "../config/file-access.ts";
 import { loadConfigFiles } from "../config/load-files.ts";
 import { countProblems, renderProblem } from "../config/render.ts";
+import { EVENTS_FOLDER } from "../control/events.ts";
 import { CONTROL_SOCKET } from "../control/server.ts";
 import { groupIdOf } from "../sys/groups.ts";
+import { LineLog } from "../sys/line-log.ts";
 import { openServiceManager } from "../sys/sd-notify.ts";
 import { describeChanges } from "./describe-changes.ts";
 import type { LoadedConfig } from "./reloader.ts";
@@ -16,6 +18,9 @@ import { Supervisor } from "./supervisor.ts";
 
 /** Group whose members may use the control socket. */
 const CONTROL_GROUP = "holdfast";
+
+/** 8 MiB: about thirty thousand events. */
+const EVENT_SEGMENTS = { maxSegmentBytes: 1024 * 1024, maxSegments: 8 } as const;
 
 export interface DaemonOptions {
   readonly file: string;
@@ -63,7 +68,12 @@ export async function runDaemon(options: DaemonOptions, collaborators: DaemonCol
       syslogPrefix: isJournal(options.env.JOURNAL_STREAM),
     },
     loaded.value,
-    { load: () => load(true), diff: (before, after) => describeChanges(diffModels(before, after)), notify },
+    {
+      load: () => load(true),
+      diff: (before, after) => describeChanges(diffModels(before, after)),
+      notify,
+      eventStore: new LineLog({ dir: join(options.stateDir, EVENTS_FOLDER), ...EVENT_SEGMENTS }),
+    },
   );
   return supervisor.run();
 }

@@ -73,13 +73,13 @@ export class InstanceStanding {
 
   /**
    * Weighs what is tracked; the next advert carries the priority, and a backup counts with it from its next timer on.
-   * @returns what changed, as a sentence; null = the priority did not
+   * @returns how the priority changed; null = it did not
    */
-  judge(): string | null {
-    const before = this.#judgement.priority;
+  judge(): { readonly from: number; readonly to: number; readonly arithmetic: string } | null {
+    const from = this.#judgement.priority;
     this.#judgement = judge(this.#config.priority, this.#place.trackers, this.#facts);
-    if (this.#judgement.priority === before) return null;
-    return `effective priority ${before} -> ${this.#judgement.priority} = ${this.arithmetic}`;
+    const to = this.#judgement.priority;
+    return to === from ? null : { from, to, arithmetic: this.arithmetic };
   }
 
   /** What the state machine goes by now. A member of a group leaves it to the first one to preempt, and then goes along. */

@@ -1,9 +1,12 @@
 import type { InstanceConfig } from "../config/model.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { LogEntry, Logger } from "../ports/logger.ts";
+import type { EventFacts, LogEntry, Logger } from "../ports/logger.ts";
 
 /** How often the same thing is said at most while it lasts, and warnings anew because the master changed. */
 const REPEAT_US = 60_000_000;
+
+/** A change of state, as the journal has it. */
+export type InstanceChange = Pick<EventFacts, "from" | "to" | "cause">;
 
 /** What an instance says to the log: news always, what lasts once, and what must not be forgotten now and then again. */
 export class InstanceVoice {
@@ -25,13 +28,15 @@ export class InstanceVoice {
     this.#config = config;
   }
 
-  say(level: LogEntry["level"], message: string): void {
+  /** @param change what of it is a change of state, for the journal */
+  say(level: LogEntry["level"], message: string, change?: InstanceChange): void {
     const { name, interface: device, vrid } = this.#config;
     this.#logger.log({
       level,
       source: "vrrp",
       message: `instance ${name} (${device}, vrid ${vrid}): ${message}`,
       facts: { instance: name },
+      ...(change === undefined ? {} : { event: { type: "instance", subject: `instance ${name}`, ...change } }),
     });
   }
 
@@ -43,11 +48,11 @@ export class InstanceVoice {
   }
 
   /** As `once`, and again now and then while it lasts. */
-  repeat(key: string, level: LogEntry["level"], message: string): void {
+  repeat(key: string, level: LogEntry["level"], message: string, change?: InstanceChange): void {
     const nowUs = this.#clock.nowUs();
     if (nowUs - (this.#said.get(key) ?? Number.NEGATIVE_INFINITY) < REPEAT_US) return;
     this.#said.set(key, nowUs);
-    this.say(level, message);
+    this.say(level, message, change);
   }
 
   /** A new state: everything may be said anew. */

@@ -3,7 +3,8 @@ import { err, ok, type Result } from "../base/result.ts";
 import { changedKeys, type InstanceKeys } from "../config/keys.ts";
 import type { DirectorConfig } from "../config/model.ts";
 import type { ControlError, ReloadReport } from "../control/status.ts";
-import type { LogEntry, Logger } from "../ports/logger.ts";
+import type { EventFacts, LogEntry, Logger } from "../ports/logger.ts";
+import { reloadEvent } from "./event-facts.ts";
 import type { CheckerReply } from "./messages.ts";
 
 /** A configuration as loaded. */
@@ -86,9 +87,11 @@ export class Reloader {
   }
 
   #refuse(problems: string): Result<never, ControlError> {
+    const first = problems.split("\n", 1)[0] ?? "";
     this.#say(
       "error",
-      `reload refused, nothing changed: ${problems.split("\n", 1)[0] ?? ""} (holdfast check ${this.#options.file} shows all)`,
+      `reload refused, nothing changed: ${first} (holdfast check ${this.#options.file} shows all)`,
+      reloadEvent("refused", first),
     );
     return err({
       code: "CONFIG_INVALID",
@@ -105,17 +108,20 @@ export class Reloader {
     for (const warning of warnings) this.#say("warning", warning);
     const applied = await this.#with.apply(loaded);
     if (!applied.ok) {
-      this.#say("error", `reload: ${applied.error.message}`);
+      this.#say("error", `reload: ${applied.error.message}`, reloadEvent("failed", applied.error.message));
       return applied;
     }
-    this.#say(
-      "notice",
-      changes.length === 0 ? "reloaded: the configuration is unchanged" : `reloaded: ${changes.join("; ")}`,
-    );
+    if (changes.length === 0)
+      this.#say(
+        "notice",
+        "reloaded: the configuration is unchanged",
+        reloadEvent("unchanged", "the configuration is as it was"),
+      );
+    else this.#say("notice", `reloaded: ${changes.join("; ")}`, reloadEvent("applied", changes.join("; ")));
     return ok({ changes: [...changes, ...applied.value.changes], warnings });
   }
 
-  #say(level: LogEntry["level"], message: string): void {
-    this.#with.logger.log({ level, source: "supervisor", message });
+  #say(level: LogEntry["level"], message: string, event?: EventFacts): void {
+    this.#with.logger.log({ level, source: "supervisor", message, ...(event === undefined ? {} : { event }) });
   }
 }

@@ -14,9 +14,11 @@ import {
 import type { FactEntry, ReplyOutcome, StateEntry } from "../ipc/messages.ts";
 import { SYNC_LINGER_US } from "../ipvs/sync.ts";
 import { WinstonLogger, type WinstonLoggerOptions } from "../log/winston-logger.ts";
-import type { LogEntry } from "../ports/logger.ts";
+import type { EventFacts, LogEntry, Logger } from "../ports/logger.ts";
 import { handoverBoundUs } from "../vrrp/handover.ts";
 import { ChildKeeper } from "./child-keeper.ts";
+import { daemonEvent, processEvent, scheduleEvent } from "./event-facts.ts";
+import { EventJournal, type LineStore } from "./event-journal.ts";
 import { takeOffLeftovers } from "./leftovers.ts";
 import {
   type CheckerFact,
@@ -64,6 +66,9 @@ const FROZEN_AFTER = { vrrp: 8, checker: 120 } as const;
 /** The last announcement for the successor, and room for a slow machine. */
 const FAREWELL_MS = 2_000;
 
+/** What a slow disk is given at the end. */
+const EVENTS_CLOSE_MS = 2_000;
+
 export interface SupervisorOptions {
   readonly file: string;
   readonly runDir: string;
@@ -84,13 +89,18 @@ export interface SupervisorCollaborators {
   diff(before: DirectorConfig, after: DirectorConfig): readonly string[];
   /** Tells the service manager (sd_notify), one `NAME=value` an argument; a no-op without one. */
   notify(...lines: readonly string[]): void;
+  /** Where events are kept. */
+  readonly eventStore: LineStore;
 }
 
 /** Reads the configuration, keeps the children running, serves the control API. Holds no protocol state. */
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #collaborators: SupervisorCollaborators;
-  readonly #logger: WinstonLogger;
+  readonly #winston: WinstonLogger;
+  readonly #events: EventJournal;
+  /** Reaches both. */
+  readonly #logger: Logger;
   readonly #board = new StatusBoard();
   readonly #schedule: Schedule;
   readonly #vrrp: ChildKeeper<VrrpProcessConfig, VrrpState, VrrpFact>;
@@ -113,7 +123,13 @@ export class Supervisor {
     this.#collaborators = collaborators;
     this.#config = loaded.config;
     this.#keys = loaded.keys;
-    this.#logger = new WinstonLogger(this.#loggerOptions());
+    this.#winston = new WinstonLogger(this.#loggerOptions());
+    this.#events = new EventJournal({
+      store: collaborators.eventStore,
+      wallMs: () => Date.now(),
+      say: (level, message) => this.#winston.log({ level, source: "supervisor", message }),
+    });
+    this.#logger = this.#events.tee(this.#winston);
     this.#schedule = new Schedule((name, action) => this.#scheduled(name, action));
     this.#vrrp = new ChildKeeper(
       { ...this.#childOptions("vrrp"), stopDeadlineMs: VRRP_STOP_DEADLINE_MS },
@@ -175,7 +191,12 @@ export class Supervisor {
     try {
       this.#control = await ControlServer.listen(
         { path: this.#options.controlSocket, groupId: this.#options.controlGroupId },
-        { status: () => this.status(), reload: () => this.reload(), handover: (instance) => this.handover(instance) },
+        {
+          status: () => this.status(),
+          reload: () => this.reload(),
+          handover: (instance) => this.handover(instance),
+          events: this.#events,
+        },
       );
     } catch (thrown) {
       this.#sayError(thrown);
@@ -185,10 +206,13 @@ export class Supervisor {
       await this.#control.close();
       return finished;
     }
+    // Not before: another daemon may write there.
+    this.#events.open();
     const { instances, services, node } = this.#config;
     this.#say(
       "notice",
       `holdfast ${this.#options.version} starts on ${node}: ${count(instances, "instance")}, ${count(services, "service")} from ${this.#options.file}`,
+      daemonEvent(node, null, "running", `version ${this.#options.version} starts with ${this.#options.file}`),
     );
     this.#checker.start();
     this.#vrrp.start();
@@ -235,7 +259,7 @@ export class Supervisor {
     this.#config = config;
     this.#keys = keys;
     this.#loadedAt = new Date();
-    this.#logger.reconfigure(this.#loggerOptions());
+    this.#winston.reconfigure(this.#loggerOptions());
     this.#schedule.configure(config.schedules);
     const [checker, vrrp] = await Promise.all([
       this.#checker.configure(this.#checkerConfig()),
@@ -261,7 +285,12 @@ export class Supervisor {
     }
     if (name === "vrrp") this.#vrrpProblems = (outcome.value as VrrpReply).problems;
     this.#configured.add(name);
-    if (restarts > 0) this.#say("notice", `the ${name} process runs again`);
+    if (restarts > 0)
+      this.#say(
+        "notice",
+        `the ${name} process runs again`,
+        processEvent(name, "stopped", "running", `restart ${restarts}`),
+      );
     if (this.#configured.size === 2) this.#notifyReady();
   }
 
@@ -301,7 +330,7 @@ export class Supervisor {
     }
     this.#stopping = true;
     this.#collaborators.notify("STOPPING=1");
-    this.#say("notice", `stopping (${why})`);
+    this.#say("notice", `stopping (${why})`, daemonEvent(this.#config.node, "running", "stopping", why));
     this.#schedule.stop();
     if (!(await this.#vrrp.stop(this.#handoverBoundMs() + VRRP_STOP_DEADLINE_MS)))
       await takeOffLeftovers(
@@ -312,14 +341,21 @@ export class Supervisor {
       );
     await this.#checker.stop();
     await this.#control?.close();
-    this.#say("notice", "stopped");
+    this.#say("notice", "stopped", daemonEvent(this.#config.node, "stopping", "stopped", why));
+    await this.#events.close(EVENTS_CLOSE_MS);
     this.#finish(code);
   }
 
   #scheduled(name: string, action: ScheduleAction): void {
-    this.#say("notice", `schedule ${name}: ${action.type}`);
+    this.#say(
+      "notice",
+      `schedule ${name}: ${action.type}`,
+      scheduleEvent(name, "started", `it is time for ${action.type}`),
+    );
     const work = action.type === "reload" ? this.reload() : this.#checker.command("reconcile", null);
-    work.catch((thrown: unknown) => this.#say("error", `schedule ${name}: ${messageOf(thrown)}`));
+    work.catch((thrown: unknown) =>
+      this.#say("error", `schedule ${name}: ${messageOf(thrown)}`, scheduleEvent(name, "failed", messageOf(thrown))),
+    );
   }
 
   #childOptions<Name extends "vrrp" | "checker">(name: Name) {
@@ -358,8 +394,8 @@ export class Supervisor {
     return { ...this.#config.log, node: this.#config.node, syslogPrefix: this.#options.syslogPrefix };
   }
 
-  #say(level: LogEntry["level"], message: string): void {
-    this.#logger.log({ level, source: "supervisor", message });
+  #say(level: LogEntry["level"], message: string, event?: EventFacts): void {
+    this.#logger.log({ level, source: "supervisor", message, ...(event === undefined ? {} : { event }) });
   }
 
   #sayError(thrown: unknown): void {

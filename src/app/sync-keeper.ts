@@ -15,7 +15,7 @@ import {
   wantedRoles,
 } from "../ipvs/sync.ts";
 import type { Alarm, AlarmFactory, Clock } from "../ports/clock.ts";
-import type { LogEntry, Logger } from "../ports/logger.ts";
+import type { EventFacts, LogEntry, Logger } from "../ports/logger.ts";
 import type { IpvsKernel } from "./ipvs-kernel.ts";
 import { type CheckerFact, instanceKey, SYNC_KEY } from "./messages.ts";
 import type { SyncSysctls } from "./sysctl-needs.ts";
@@ -209,23 +209,28 @@ export class SyncKeeper {
     operations: readonly SyncOperation[],
     why: string,
   ): { readonly lines: readonly string[]; readonly problem: string } {
-    const lines: string[] = []; // these two bounded by the operations, four at most
+    const done: SyncOperation[] = []; // these two bounded by the operations, four at most
     const problems: string[] = [];
     for (const operation of operations) {
       const outcome = kernel.applySync(operation);
       if (!outcome.ok) problems.push(`${outcome.error.message}. ${outcome.error.remedy}`);
       else if (outcome.value !== null) problems.push(outcome.value);
-      else lines.push(`connection sync: ${describe(operation)}`);
+      else done.push(operation);
     }
-    for (const line of lines) this.#with.logger.log({ level: "info", source: "checker", message: `${line} (${why})` });
-    return { lines, problem: problems.join("; ") };
+    for (const operation of done) this.#say("info", `${describe(operation)} (${why})`, eventOf(operation, why));
+    return {
+      lines: done.map((operation) => `connection sync: ${describe(operation)}`),
+      problem: problems.join("; "),
+    };
   }
 
   /** Publishes what runs, and logs a problem when it appears and when it is gone. */
   #tell(config: SyncConfig, present: readonly SyncDaemon[], problem: string): void {
     if (problem !== this.#problem) {
-      if (problem !== "") this.#say("error", `${problem} (tried again every 10 s)`);
-      else this.#say("notice", "it works again");
+      const [from, to] = problem === "" ? ["failing", "working"] : ["working", "failing"];
+      const event: EventFacts = { type: "sync", subject: "connection sync", from, to, cause: problem };
+      if (problem !== "") this.#say("error", `${problem} (tried again every 10 s)`, event);
+      else this.#say("notice", "it works again", { ...event, cause: `no more: ${this.#problem}` });
       this.#problem = problem;
     }
     const { instance, interface: device, id } = config;
@@ -237,8 +242,9 @@ export class SyncKeeper {
     this.#with.publish(SYNC_KEY, status);
   }
 
-  #say(level: LogEntry["level"], message: string): void {
-    this.#with.logger.log({ level, source: "checker", message: `connection sync: ${message}` });
+  #say(level: LogEntry["level"], message: string, event?: EventFacts): void {
+    const entry = { level, source: "checker", message: `connection sync: ${message}` };
+    this.#with.logger.log(event === undefined ? entry : { ...entry, event });
   }
 }
 
@@ -251,6 +257,13 @@ function describe(operation: SyncOperation): string {
   if (operation.type === "stopDaemon") return `${operation.role} daemon stopped`;
   const { role, interface: device, id, group, port } = operation.daemon;
   return `${role} daemon started on ${device}, id ${id}, ${group}:${port}`;
+}
+
+function eventOf(operation: SyncOperation, cause: string): EventFacts {
+  const isStart = operation.type !== "stopDaemon";
+  const role = isStart ? operation.daemon.role : operation.role;
+  const [from, to] = isStart ? ["stopped", "running"] : ["running", "stopped"];
+  return { type: "sync", subject: `connection sync ${role} daemon`, from, to, cause };
 }
 
 function roleOf(present: readonly SyncDaemon[]): SyncStatus["role"] {

@@ -6,7 +6,7 @@ import type { ScriptCheckConfig } from "../config/model.ts";
 import { startSchedule } from "../health/schedule.ts";
 import { initialVerdict } from "../health/verdict.ts";
 import type { Alarm, AlarmFactory, Clock } from "../ports/clock.ts";
-import type { LogEntry, Logger } from "../ports/logger.ts";
+import type { EventFacts, LogEntry, Logger } from "../ports/logger.ts";
 import type { ScriptFact } from "../vrrp/track.ts";
 import { CheckTask } from "./check-task.ts";
 import { type InstanceScript, scriptFactKey } from "./messages.ts";
@@ -165,7 +165,13 @@ export class TrackScripts {
     alarm.arm(task.slotUs);
     for (const { from, to, reason } of changes) {
       const level = to === "down" ? "warning" : "notice";
-      this.#say(level, of, `${wordOf(from)} -> ${wordOf(to)}: ${reason}`);
+      this.#say(level, of, `${wordOf(from)} -> ${wordOf(to)}: ${reason}`, {
+        type: "instance",
+        subject: `instance ${of.instance} script ${of.script.name}`,
+        from: wordOf(from),
+        to: wordOf(to),
+        cause: reason,
+      });
     }
     if (outcome.passed === null) this.#reportNotRun(entry, outcome.detail);
     else if (changes.length > 0 || !wasKnown) this.#tell(entry);
@@ -203,9 +209,9 @@ export class TrackScripts {
     this.#say("warning", of, `was not run: ${detail}`);
   }
 
-  #say(level: LogEntry["level"], { instance, script }: InstanceScript, what: string): void {
+  #say(level: LogEntry["level"], { instance, script }: InstanceScript, what: string, event?: EventFacts): void {
     const message = `instance ${instance}: tracked script ${script.name} ${what}`;
-    this.#with.logger.log({ level, source: "checker", message });
+    this.#with.logger.log({ level, source: "checker", message, ...(event === undefined ? {} : { event }) });
   }
 }
 

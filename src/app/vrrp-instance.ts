@@ -139,7 +139,13 @@ export class VrrpInstance {
 
   #judge(): void {
     const news = this.#standing.judge();
-    if (news !== null) this.#voice.say("notice", news);
+    if (news === null) return;
+    const { from, to, arithmetic } = news;
+    this.#voice.say("notice", `effective priority ${from} -> ${to} = ${arithmetic}`, {
+      from: `priority ${from}`,
+      to: `priority ${to}`,
+      cause: arithmetic,
+    });
   }
 
   #tellCondition(): void {
@@ -361,7 +367,11 @@ export class VrrpInstance {
         break;
       case "warn":
         this.#tally.event(action.code);
-        this.#voice.repeat(action.code, "warning", action.message);
+        this.#voice.repeat(action.code, "warning", action.message, {
+          from: null,
+          to: action.code.replace("_", " "),
+          cause: action.message,
+        });
         break;
       case "transition":
         this.#sinceWallMs = this.#with.clock.wallMs();
@@ -369,6 +379,7 @@ export class VrrpInstance {
         this.#voice.say(
           action.to === "fault" ? "warning" : "notice",
           `${action.from} -> ${action.to}: ${action.reason}`,
+          { from: action.from, to: action.to, cause: action.reason },
         );
         break;
       default:
@@ -379,10 +390,15 @@ export class VrrpInstance {
   #handoverEnded({ purpose, successor, tookUs, reason }: Extract<InstanceAction, { type: "handoverEnded" }>): void {
     this.#tally.handovers += successor === null ? 0 : 1;
     if (successor === null && purpose === "rest")
-      this.#voice.say("warning", `handover failed, this node serves on: ${reason}`);
+      this.#voice.say("warning", `handover failed, this node serves on: ${reason}`, {
+        from: "handing over",
+        to: "master",
+        cause: `handover failed, this node serves on: ${reason}`,
+      });
     if (successor === null && purpose === "follow" && this.#state.phase === "master") {
       this.#unfollowedUs = this.#with.clock.nowUs();
-      this.#voice.repeat("unfollowed", "warning", `its group is master elsewhere, but ${reason}; this node serves on`);
+      const sentence = `its group is master elsewhere, but ${reason}; this node serves on`;
+      this.#voice.repeat("unfollowed", "warning", sentence, { from: "handing over", to: "master", cause: sentence });
     }
     const waiting = this.#awaiting;
     this.#awaiting = [];

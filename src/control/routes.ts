@@ -1,4 +1,7 @@
+import type { IncomingHttpHeaders } from "node:http";
 import type { Result } from "../base/result.ts";
+import { type EventSource, EventStreams } from "./event-stream.ts";
+import { parseEventQuery } from "./events.ts";
 import type { ControlError, DirectorStatus, HandoverAnswer, ReloadReport } from "./status.ts";
 
 /** What the daemon does for the control API. */
@@ -6,6 +9,7 @@ export interface ControlHandlers {
   status(): DirectorStatus;
   reload(): Promise<Result<ReloadReport, ControlError>>;
   handover(instance: string): Promise<Result<HandoverAnswer, ControlError>>;
+  readonly events: EventSource;
 }
 
 /** What a request brought along. */
@@ -13,6 +17,7 @@ export interface RouteRequest {
   /** The parts of the path that the route names, decoded. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
+  readonly headers: IncomingHttpHeaders;
   /** JSON as sent; undefined = none. Not validated. */
   readonly body: unknown;
 }
@@ -25,8 +30,17 @@ export type Answer =
       readonly type: "stream";
       readonly contentType: string;
       /** @returns what ends it; called once, when the connection closes */
-      start(write: (text: string) => void): () => void;
+      start(sink: StreamSink): () => void;
     };
+
+/** Where a stream goes. */
+export interface StreamSink {
+  /** @returns false = the reader is behind, and `onDrain` says when it is not any more */
+  write(text: string): boolean;
+  onDrain(listener: () => void): void;
+  /** Ends the connection at once. */
+  drop(): void;
+}
 
 /** One operation of the API. */
 export interface Route {
@@ -38,6 +52,7 @@ export interface Route {
 
 /** The whole API, in the order in which it is described. */
 export function routesOf(handlers: ControlHandlers): readonly Route[] {
+  const streams = new EventStreams(handlers.events);
   return [
     { method: "GET", path: "/v1/status", run: () => json(handlers.status()) },
     { method: "POST", path: "/v1/reload", run: async () => resultOf(await handlers.reload()) },
@@ -46,7 +61,20 @@ export function routesOf(handlers: ControlHandlers): readonly Route[] {
       path: "/v1/instances/:instance/handover",
       run: async ({ params }) => resultOf(await handlers.handover(params.instance ?? "")),
     },
+    { method: "GET", path: "/v1/events", run: (request) => eventsOf(handlers.events, streams, request) },
   ];
+}
+
+/** A page of events, or those to come to a reader that accepts a stream. */
+function eventsOf(source: EventSource, streams: EventStreams, { query, headers }: RouteRequest): Answer {
+  const wanted = parseEventQuery(query);
+  if (!wanted.ok) return refused(400, wanted.error);
+  if (headers.accept?.includes("text/event-stream") !== true) return json(source.page(wanted.value));
+  const { "last-event-id": last } = headers;
+  // A reader that connects again says by itself where it was.
+  const isLast = typeof last === "string" && /^\d{1,15}$/.test(last);
+  const stream = streams.answer(isLast ? Number(last) : wanted.value.after, wanted.value.types);
+  return stream ?? refused(503, "the events have as many readers as they may have; end one of them");
 }
 
 /** @returns the named parts, or null if the path is another one */

@@ -101,7 +101,7 @@ async function route(routes: readonly Route[], request: IncomingMessage, respons
   } catch (thrown) {
     return answer(response, refused(400, `the request body is no JSON: ${messageOf(thrown)}`));
   }
-  answer(response, await found.candidate.run({ params: found.params, query, body }));
+  answer(response, await found.candidate.run({ params: found.params, query, headers: request.headers, body }));
 }
 
 /** Reads a body within the bound; null = it was larger. */
@@ -121,8 +121,14 @@ function answer(response: ServerResponse, reply: Answer): void {
   if (reply.type === "stream") {
     response.writeHead(200, { "content-type": reply.contentType, "cache-control": "no-store" });
     response.flushHeaders();
-    const stop = reply.start((text) => response.write(text));
+    const stop = reply.start({
+      write: (text) => response.write(text),
+      onDrain: (listener) => response.on("drain", listener),
+      drop: () => response.destroy(),
+    });
     response.once("close", stop);
+    // A reader that left in the middle of a line; "close" follows.
+    response.on("error", () => undefined);
     return;
   }
   const [contentType, text] =

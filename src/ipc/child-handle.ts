@@ -16,7 +16,8 @@ export interface ChildHandleOptions {
 export interface ChildHandleEvents<State> {
   onReady(): void;
   onState(entries: readonly StateEntry<State>[]): void;
-  onLog(entries: readonly LogEntry[], dropped: number): void;
+  /** @param droppedEvents how many of the dropped lines were changes of state */
+  onLog(entries: readonly LogEntry[], dropped: number, droppedEvents: number): void;
   /** The process has ended; exactly once. */
   onExit(code: number | null, signal: string | null): void;
 }
@@ -46,7 +47,7 @@ export class ChildHandle<Config, State, Fact = never> {
     this.#process.on("message", (message: UpMessage<State>) => {
       if (message.type === "ready") events.onReady();
       else if (message.type === "state") events.onState(message.entries);
-      else if (message.type === "log") events.onLog(message.entries, message.dropped);
+      else if (message.type === "log") events.onLog(message.entries, message.dropped, message.droppedEvents);
       else this.#settle(message.id, message.outcome);
     });
     let ended = false;

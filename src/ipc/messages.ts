@@ -22,8 +22,13 @@ export type UpMessage<State> =
   | { readonly type: "ready" }
   /** The present state of objects by key; null = the object is gone. */
   | { readonly type: "state"; readonly entries: readonly StateEntry<State>[] }
-  /** Log lines, and how many were dropped before them because the channel was full. */
-  | { readonly type: "log"; readonly entries: readonly LogEntry[]; readonly dropped: number }
+  /** Log lines, and how many were dropped because the channel was full; so many of those were changes of state. */
+  | {
+      readonly type: "log";
+      readonly entries: readonly LogEntry[];
+      readonly dropped: number;
+      readonly droppedEvents: number;
+    }
   | { readonly type: "reply"; readonly id: number; readonly outcome: ReplyOutcome };
 
 export type StateEntry<State> = readonly [key: string, value: State | null];

@@ -3,6 +3,8 @@ import type { ReplyOutcome, StateEntry, UpMessage } from "./messages.ts";
 
 /** Log lines that wait at most; later ones are dropped and counted. */
 const MAX_WAITING_LOGS = 1_000;
+/** The same for lines that are changes of state: ten thousand servers may go down, and come back, while nobody reads. */
+const MAX_WAITING_EVENTS = 20_000;
 /** Entries per message, so that one message stays small. */
 const MAX_ENTRIES_PER_MESSAGE = 200;
 
@@ -17,9 +19,12 @@ export class Outbox<State> {
   readonly #transmit: Transmit<State>;
   /** Bounded by the number of configured objects. */
   readonly #states = new Map<string, State | null>();
-  /** Bounded by MAX_WAITING_LOGS. */
+  /** Bounded by MAX_WAITING_LOGS and MAX_WAITING_EVENTS. */
   #logs: LogEntry[] = [];
+  /** How many of them are changes of state. */
+  #events = 0;
   #dropped = 0;
+  #droppedEvents = 0;
   /** Bounded by the commands that the supervisor has under way; never dropped. */
   readonly #replies: { readonly id: number; readonly outcome: ReplyOutcome }[] = [];
   #ready = false;
@@ -41,8 +46,15 @@ export class Outbox<State> {
   }
 
   log(entry: LogEntry): void {
-    if (this.#logs.length >= MAX_WAITING_LOGS) this.#dropped += 1;
-    else this.#logs.push(entry);
+    const isEvent = entry.event !== undefined;
+    const isFull = isEvent ? this.#events >= MAX_WAITING_EVENTS : this.#logs.length - this.#events >= MAX_WAITING_LOGS;
+    if (!isFull) {
+      this.#logs.push(entry);
+      if (isEvent) this.#events += 1;
+    } else {
+      this.#dropped += 1;
+      if (isEvent) this.#droppedEvents += 1;
+    }
     this.#schedule();
   }
 
@@ -91,12 +103,14 @@ export class Outbox<State> {
     }
     if (this.#logs.length > 0 || this.#dropped > 0) {
       const entries = this.#logs.slice(0, MAX_ENTRIES_PER_MESSAGE);
-      const dropped = this.#dropped;
+      const [dropped, droppedEvents] = [this.#dropped, this.#droppedEvents];
       if (take) {
         this.#logs = this.#logs.slice(entries.length);
+        this.#events -= entries.filter(({ event }) => event !== undefined).length;
         this.#dropped = 0;
+        this.#droppedEvents = 0;
       }
-      return { type: "log", entries, dropped };
+      return { type: "log", entries, dropped, droppedEvents };
     }
     if (this.#states.size > 0) {
       const entries: StateEntry<State>[] = [];

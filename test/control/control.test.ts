@@ -9,6 +9,7 @@ import { ControlClient } from "../../src/control/client.ts";
 import type { ControlHandlers } from "../../src/control/routes.ts";
 import { ControlServer } from "../../src/control/server.ts";
 import type { DirectorStatus } from "../../src/control/status.ts";
+import { FewEvents } from "../support/few-events.ts";
 
 const STATUS: DirectorStatus = {
   version: 1,
@@ -29,6 +30,7 @@ const handlers: ControlHandlers = {
   status: () => STATUS,
   reload: async () => ok({ changes: ["service web added"], warnings: [] }),
   handover: async (instance) => ok({ moved: [{ instance, successor: "192.0.2.3", tookMs: 610 }] }),
+  events: new FewEvents(),
 };
 
 describe("control API over a unix socket", () => {

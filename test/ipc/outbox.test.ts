@@ -54,6 +54,26 @@ describe("ipc outbox", () => {
     );
   });
 
+  it("keeps changes of state when plain lines are dropped already, and counts those it must drop", async () => {
+    const { outbox, sent, takeOne } = stalled();
+    const event = { type: "server", subject: "s", from: "up", to: "down", cause: "c" } as const;
+    outbox.ready();
+    await turn();
+    for (let i = 0; i < 1_500; i += 1) outbox.log(line(`line ${i}`));
+    for (let i = 0; i < 20_010; i += 1) outbox.log({ ...line(`event ${i}`), event });
+    for (let i = 0; i < 120; i += 1) takeOne();
+    const logs = sent.filter((message) => message.type === "log");
+    const entries = logs.flatMap((message) => message.entries);
+    const sum = (pick: (log: (typeof logs)[number]) => number) => logs.reduce((total, log) => total + pick(log), 0);
+    assert.equal(entries.filter((entry) => entry.event === undefined).length, 1_000);
+    assert.equal(entries.filter((entry) => entry.event !== undefined).length, 20_000);
+    assert.deepEqual([sum(({ dropped }) => dropped), sum(({ droppedEvents }) => droppedEvents)], [510, 10]);
+    outbox.log({ ...line("later"), event });
+    await turn();
+    takeOne();
+    assert.equal(sent.at(-1)?.type, "log", "there is room again");
+  });
+
   it("never drops replies, and sends everything in small messages", async () => {
     const { outbox, sent, takeOne } = stalled();
     for (let i = 0; i < 500; i += 1) outbox.state(`key ${i}`, i);

@@ -1,0 +1,18 @@
+import type { EventFacts } from "../ports/logger.ts";
+
+/** @param to null = nothing changed but is worth an entry */
+export function processEvent(name: string, from: string | null, to: string | null, cause: string): EventFacts {
+  return { type: "process", subject: `process ${name}`, from, to, cause };
+}
+
+export function daemonEvent(node: string, from: string | null, to: string, cause: string): EventFacts {
+  return { type: "daemon", subject: `daemon on ${node}`, from, to, cause };
+}
+
+export function reloadEvent(to: "applied" | "unchanged" | "refused" | "failed", cause: string): EventFacts {
+  return { type: "reload", subject: "configuration", from: null, to, cause };
+}
+
+export function scheduleEvent(name: string, to: string, cause: string): EventFacts {
+  return { type: "schedule", subject: `schedule ${name}`, from: null, to, cause };
+}
