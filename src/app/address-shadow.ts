@@ -40,10 +40,12 @@ export class AddressShadow {
     const wanted = new Set(copies.map(formatCidr));
     // Configured otherwise meanwhile. What the kernel would not remove is tried again by `lift`.
     this.#remove(loopback, (copy) => !wanted.has(formatCidr(copy)));
+    const standing = new Set(this.#copies.map(formatCidr));
     const outcomes = this.#with.addresses.add(loopback, copies);
-    const made = copies.filter((_, index) => {
+    const made = copies.filter((copy, index) => {
       const type = outcomes[index]?.type;
-      return type === "added" || type === "already-there";
+      // One that was refused this time has not gone for that.
+      return type === "added" || type === "already-there" || (type === "failed" && standing.has(formatCidr(copy)));
     });
     this.#copies = [...this.#copies.filter((copy) => !wanted.has(formatCidr(copy))), ...made];
   }
