@@ -1,18 +1,23 @@
 import { formatEndpoint } from "../base/endpoint.ts";
 import type { ServiceConfig } from "../config/model.ts";
-import { decisionKey } from "../ipvs/desired.ts";
+import { decisionKey, destinationPort } from "../ipvs/desired.ts";
 import { destinationKey, serviceKey } from "../ipvs/keys.ts";
 import type { CurrentTable } from "../ipvs/observed.ts";
 
 /**
- * Which configured servers the kernel sends new connections to at this moment, as decision keys: present with a weight
- * above 0 in any of their service's endpoints.
+ * Which configured servers clients depend on at this moment, as decision keys: present with a weight above 0 in any of their
+ * service's endpoints, or with 0 while an override lets their connections end.
+ * @param isEnding whether a server, by its decision key, has such an override
  */
-export function servingServers(services: readonly ServiceConfig[], current: CurrentTable): ReadonlySet<string> {
+export function servingServers(
+  services: readonly ServiceConfig[],
+  current: CurrentTable,
+  isEnding: (key: string) => boolean = () => false,
+): ReadonlySet<string> {
   const table = new Map(
     current.map((service) => [
       serviceKey(service),
-      new Set(service.destinations.filter(({ weight }) => weight > 0).map(destinationKey)),
+      new Map(service.destinations.map((destination) => [destinationKey(destination), destination.weight])),
     ]),
   );
   const serving = new Set<string>(); // bounded by the configured servers
@@ -21,9 +26,10 @@ export function servingServers(services: readonly ServiceConfig[], current: Curr
       const present = table.get(serviceKey({ ...endpoint, family: endpoint.address.includes(":") ? 6 : 4 }));
       if (present === undefined) continue;
       for (const server of service.servers) {
-        const port = service.forward === "nat" ? server.port : endpoint.port;
-        if (present.has(formatEndpoint({ address: server.address, port })))
-          serving.add(decisionKey(service.name, server));
+        const port = destinationPort(service, server, endpoint.port);
+        const weight = present.get(formatEndpoint({ address: server.address, port })) ?? -1;
+        const key = decisionKey(service.name, server);
+        if (weight > 0 || (weight === 0 && isEnding(key))) serving.add(key);
       }
     }
   }

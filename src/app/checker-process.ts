@@ -15,9 +15,16 @@ import { Checker } from "./checker.ts";
 import { ignoreTerminalSignals } from "./child-signals.ts";
 import { IpvsKernel } from "./ipvs-kernel.ts";
 import { loadOwnership, openTable } from "./ipvs-state.ts";
-import type { CheckerFact, CheckerNews, CheckerProcessConfig, CheckerReply, CheckerState } from "./messages.ts";
+import type {
+  CheckerFact,
+  CheckerNews,
+  CheckerProcessConfig,
+  CheckerReply,
+  CheckerState,
+  OverrideChange,
+} from "./messages.ts";
 import { SyncKeeper, type SyncKeeperCollaborators } from "./sync-keeper.ts";
-import { applySyncSysctls, applySysctls } from "./sysctl-needs.ts";
+import { applyQuiescingSysctls, applySyncSysctls, applySysctls } from "./sysctl-needs.ts";
 import { TrafficMeter } from "./traffic-meter.ts";
 
 /** The `checker` child: every check, and the only writer of the IPVS table. */
@@ -36,10 +43,12 @@ export function runCheckerProcess(): void {
     openTable: (stateDir) => openTable(stateDir, logger),
     ownsServices: (stateDir) => loadOwnership(stateDir, logger).keys.size > 0,
     applySysctls,
+    applyQuiescingSysctls,
     createTrackChecker: (instance, check) =>
       bySignal(new ScriptChecker({ check, target: { instance, script: check.name } }, runner)),
     publish: (key, state) => channel.outbox.state(key, state),
     publishFact: (key, fact) => channel.outbox.state(key, fact),
+    publishDrain: (key, news) => channel.outbox.state(key, news),
   });
   const openKernel = () => {
     const socket = KernelNetlinkSocket.open(NETLINK_GENERIC, "IPVS netlink socket of its own");
@@ -60,7 +69,8 @@ export function runCheckerProcess(): void {
       return together(reply, sync.configure(config.sync));
     },
     facts: (entries) => sync.hear(entries),
-    command: (name) => {
+    command: (name, argument) => {
+      if (name === "override") return checker.override(argument as readonly OverrideChange[]);
       if (name !== "reconcile")
         throw new DirectorError("CONTROL_REFUSED", `the checker process has no command ${name}`);
       return together(checker.reconcile(), sync.reconcile());

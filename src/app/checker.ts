@@ -2,7 +2,8 @@ import { type DirectorError, messageOf } from "../base/director-error.ts";
 import { formatDurationUs } from "../base/duration.ts";
 import type { CheckerFactory } from "../checks/checker-factory.ts";
 import type { IpvsConfig, ServiceConfig } from "../config/model.ts";
-import type { Decision } from "../health/weights.ts";
+import type { DrainCount } from "../health/overrides.ts";
+import { type Decision, isSameDecision } from "../health/weights.ts";
 import { describeChange } from "../ipvs/changes.ts";
 import { DesiredTable, decisionKey } from "../ipvs/desired.ts";
 import type { IpvsTable } from "../ipvs/model.ts";
@@ -11,11 +12,16 @@ import type { EventFacts, LogEntry, Logger } from "../ports/logger.ts";
 import type { TrackFact } from "../vrrp/track.ts";
 import { CheckRunner, type CheckRunnerEvent, type ServerSnapshot } from "./check-runner.ts";
 import { servingServers } from "./checker-adoption.ts";
+import { CheckerOverrides } from "./checker-overrides.ts";
 import type { IpvsReport, IpvsTableKeeper } from "./ipvs-table.ts";
 import {
   type CheckedServer,
   type CheckerProcessConfig,
   type CheckerReply,
+  type DrainNews,
+  drainKey,
+  type OverrideChange,
+  type OverrideReply,
   serverKey,
   serviceFactKey,
 } from "./messages.ts";
@@ -48,10 +54,14 @@ export interface CheckerCollaborators {
   ownsServices(stateDir: string): boolean;
   /** Looks at the sysctls that the services need; returns one sentence per problem. */
   applySysctls(services: readonly ServiceConfig[], manage: boolean): readonly LogEntry[];
+  /** The same for what a server needs whose weight became 0. @param services those of such servers */
+  applyQuiescingSysctls(services: readonly ServiceConfig[], manage: boolean): readonly LogEntry[];
   createTrackChecker: TrackScriptsCollaborators["createChecker"];
   publish(key: string, state: CheckedServer | null): void;
   /** Tells what became of something that an instance tracks. */
   publishFact(key: string, fact: TrackFact | null): void;
+  /** Tells what connections a draining server has. */
+  publishDrain(key: string, news: DrainNews): void;
 }
 
 /** Runs the checks and keeps the kernel's table equal to what they say. The only writer of that table. */
@@ -59,11 +69,12 @@ export class Checker {
   readonly #with: CheckerCollaborators;
   readonly #runner: CheckRunner;
   readonly #trackScripts: TrackScripts;
+  readonly #overrides: CheckerOverrides;
   readonly #readBack: Alarm;
   readonly #refresh: Alarm;
   #config: CheckerProcessConfig | null = null;
   #table: IpvsTableKeeper | null = null;
-  /** The servers' decisions, by decisionKey; bounded by the configuration. */
+  /** The servers' decisions, overrides included, by decisionKey; bounded by the configuration. */
   readonly #decisions = new Map<string, Decision>();
   /** Servers to tell about when the turn ends, by decisionKey; bounded by the configuration. */
   readonly #dirty = new Map<string, { readonly service: string; readonly server: string }>();
@@ -88,6 +99,16 @@ export class Checker {
       createChecker: (instance, check) => collaborators.createTrackChecker(instance, check),
       publish: (key, fact) => collaborators.publishFact(key, fact),
     });
+    this.#overrides = new CheckerOverrides({
+      clock,
+      alarms,
+      read: (service) => {
+        const read = this.#table?.readDestinations(service);
+        return read?.ok === true ? read.value : null;
+      },
+      decisionOf: (key) => this.#decisions.get(key),
+      onCount: (service, server, count) => this.#onDrainCount(service, server, count),
+    });
     this.#apply = alarms.create(() => this.#applyNow());
     this.#readBack = alarms.create(() => this.#verify());
     this.#refresh = alarms.create(() => this.#publishSome());
@@ -106,11 +127,13 @@ export class Checker {
     for (const service of this.#config?.track.services ?? [])
       if (!config.track.services.includes(service)) this.#with.publishFact(serviceFactKey(service), null);
     this.#config = config;
+    const overruled = this.#overrides.configure(config.services, config.overrides ?? []);
     const serving = isFirst ? this.#servingNow(config.services) : new Set<string>();
     this.#runner.reconfigure(
       { services: config.services, maxConcurrentScripts: config.scripts.maxConcurrent },
       (service, server) => serving.has(decisionKey(service.name, server)),
     );
+    for (const { service, server } of overruled) this.#redecide(service, server);
     const changes = this.#table === null ? [] : this.#report(this.#table.reconcile(this.#desired()));
     this.#refresh.arm(this.#with.clock.nowUs());
     this.#trackScripts.reconfigure(config.track.scripts, config.scripts.maxConcurrent);
@@ -124,10 +147,33 @@ export class Checker {
     return { changes: this.#table === null ? [] : this.#report(this.#table.reconcile(this.#desired())) };
   }
 
+  /** Takes what became of some overrides: the table is as they say when this returns. */
+  override(changes: readonly OverrideChange[]): OverrideReply {
+    this.#overrides.take(changes);
+    // The first configuration brings all of them along.
+    if (this.#config === null) return { changes: [], warnings: [] };
+    for (const { service, server } of changes) this.#redecide(service, server);
+    const report = this.#applyNow();
+    const refused = (report?.failures ?? []).map(({ reason }) => reason);
+    if (report?.error) refused.push(`the kernel's table could not be made as wanted: ${report.error.message}`);
+    const ending = new Set(
+      changes.flatMap(({ service, server }) => (this.#overrides.isEnding(`${service} ${server}`) ? [service] : [])),
+    );
+    const { services, ipvs } = this.#config;
+    const sysctls = this.#with.applyQuiescingSysctls(
+      services.filter(({ name }) => ending.has(name)),
+      ipvs.manageSysctls,
+    );
+    for (const entry of sysctls) this.#with.logger.log(entry);
+    const warnings = sysctls.filter(({ level }) => level === "warning").map(({ message }) => message);
+    return { changes: (report?.changes ?? []).map(describeChange), warnings: [...refused, ...warnings] };
+  }
+
   /** Ends: no more checks, and holdfast's own services leave the kernel unless they are to be kept. */
   stop(): void {
     this.#runner.stop();
     this.#trackScripts.stop();
+    this.#overrides.stop();
     for (const alarm of [this.#apply, this.#readBack, this.#refresh]) alarm.disarm();
     const table = this.#table;
     // What is still scheduled finds nothing to change.
@@ -152,7 +198,7 @@ export class Checker {
   #servingNow(services: readonly ServiceConfig[]): ReadonlySet<string> {
     const read = this.#table?.read();
     if (read === undefined) return new Set();
-    if (read.ok) return servingServers(services, read.value.services);
+    if (read.ok) return servingServers(services, read.value.services, (key) => this.#overrides.isEnding(key));
     this.#say("warning", `the kernel's table could not be read at start: ${read.error.message}`);
     return new Set();
   }
@@ -171,14 +217,34 @@ export class Checker {
       this.#say("info", `${where}: check ${event.check} ${event.from} -> ${event.to}: ${event.reason}${held}`);
       return;
     }
-    this.#onDecision(event, where);
+    this.#onDecision(event.service, event.server, event.to);
   }
 
-  #onDecision(
-    { service, server, from, to }: Extract<CheckRunnerEvent, { readonly type: "server" }>,
-    where: string,
-  ): void {
+  /** An override came, went or changed. */
+  #redecide(service: string, server: string): void {
+    const snapshot = this.#runner.snapshotServer(service, server);
+    if (snapshot !== undefined) this.#onDecision(service, server, snapshot.decision);
+  }
+
+  #onDrainCount(service: string, server: string, count: DrainCount): void {
+    this.#with.publishDrain(drainKey(service, server), { service, server, count });
+    const snapshot = this.#runner.snapshotServer(service, server);
+    if (snapshot !== undefined) this.#publish(snapshot);
+  }
+
+  /** @param found what the checks say; null = no longer configured */
+  #onDecision(service: string, server: string, found: Decision | null): void {
+    const where = `service ${service}: server ${server}`;
     const key = `${service} ${server}`;
+    const from = this.#decisions.get(key) ?? null;
+    const to = found === null ? null : this.#overrides.rule(service, server, found);
+    if (from !== null && to !== null && isSameDecision(from, to)) {
+      if (from.why === to.why) return;
+      this.#decisions.set(key, to);
+      this.#dirty.set(key, { service, server });
+      this.#scheduleApply();
+      return;
+    }
     this.#desiredTable.touch(service);
     if (this.#config?.track.services.includes(service) === true) this.#trackedNews.add(service);
     if (to === null) {
@@ -212,18 +278,21 @@ export class Checker {
     else setImmediate(() => this.#applyNow());
   }
 
-  #applyNow(): void {
+  /** @returns what came of it; null = there is no table to change */
+  #applyNow(): IpvsReport | null {
     this.#isApplyScheduled = false;
+    let report: IpvsReport | null = null;
     const startUs = this.#with.clock.nowUs();
     this.#publishDirty();
     this.#publishTracked();
     if (this.#table !== null) {
-      const report = this.#table.applyDesired(this.#desired());
+      report = this.#table.applyDesired(this.#desired());
       this.#report(report);
       if (report.changes.length > 0 && !report.readBack) this.#readBack.arm(this.#with.clock.nowUs() + READ_BACK_US);
     }
     const endUs = this.#with.clock.nowUs();
     this.#nextApplyUs = endUs + Math.max(endUs - startUs, MIN_APPLY_GAP_US);
+    return report;
   }
 
   /** Reads back what verdicts changed: the table must be what we think it is. */
@@ -284,7 +353,9 @@ export class Checker {
   }
 
   #publish(snapshot: ServerSnapshot): void {
-    this.#with.publish(serverKey(snapshot.service, snapshot.server), statusOf(snapshot, this.#with.clock));
+    const { service, server } = snapshot;
+    const decision = this.#overrides.rule(service, server, snapshot.decision);
+    this.#with.publish(serverKey(service, server), statusOf({ ...snapshot, decision }, this.#with.clock));
   }
 
   #sayError(what: string, error: DirectorError): void {

@@ -87,7 +87,7 @@ export class IpvsKernel {
     if (!headers.ok) return headers;
     const services: ObservedService[] = []; // bounded by the kernel's table
     for (const header of headers.value.headers) {
-      const destinations = this.#readDestinations(header);
+      const destinations = this.readDestinations(header);
       if (!destinations.ok) return destinations;
       const { totals: _, ...service } = header;
       services.push({ ...service, destinations: destinations.value });
@@ -109,7 +109,8 @@ export class IpvsKernel {
     return ok({ headers: [...headers.values()], foreign });
   }
 
-  #readDestinations(service: ServiceHeader): Result<readonly ObservedDestination[], DirectorError> {
+  /** The destinations of one service; none if the kernel does not have it. */
+  readDestinations(service: ServiceIdentity): Result<readonly ObservedDestination[], DirectorError> {
     const replies = this.#socket.dump(encodeDumpDestinations(this.#familyId, service));
     if (!replies.ok) return err(explained(replies.error));
     const seen = new Set<string>(); // these two bounded by the kernel's table

@@ -3,8 +3,8 @@ import { ok, type Result } from "../base/result.ts";
 import { changesOf, type IpvsChange } from "../ipvs/changes.ts";
 import { diff } from "../ipvs/diff.ts";
 import { destinationKey, serviceKey } from "../ipvs/keys.ts";
-import type { IpvsOperation, IpvsTable } from "../ipvs/model.ts";
-import type { CurrentTable, ObservedTable } from "../ipvs/observed.ts";
+import type { IpvsOperation, IpvsTable, ServiceIdentity } from "../ipvs/model.ts";
+import type { CurrentTable, ObservedDestination, ObservedTable } from "../ipvs/observed.ts";
 import type { IpvsInfo } from "../netlink/ipvs-replies.ts";
 import type { NetlinkSocket } from "../ports/netlink-socket.ts";
 import { IpvsKernel, type OperationFailure } from "./ipvs-kernel.ts";
@@ -65,6 +65,11 @@ export class IpvsTableKeeper {
   /** The whole table of this network namespace with its counters, for status. */
   read(): Result<ObservedTable, DirectorError> {
     return this.#kernel.read();
+  }
+
+  /** The destinations of one service with their counters, as the kernel has them now; none if it does not have the service. */
+  readDestinations(service: ServiceIdentity): Result<readonly ObservedDestination[], DirectorError> {
+    return this.#kernel.readDestinations(service);
   }
 
   info(): Result<IpvsInfo, DirectorError> {

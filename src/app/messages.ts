@@ -9,6 +9,7 @@ import type {
   TrackedScript,
 } from "../config/model.ts";
 import type { InstanceStatus, ServerStatus, SyncStatus } from "../control/status.ts";
+import type { DrainCount, Override } from "../health/overrides.ts";
 import type { StateEntry } from "../ipc/messages.ts";
 import type { ServerTraffic, Traffic } from "../ipvs/traffic.ts";
 import type { TrackFact } from "../vrrp/track.ts";
@@ -46,6 +47,8 @@ export interface CheckerProcessConfig {
   /** null = no connection synchronisation. */
   readonly sync: SyncConfig | null;
   readonly track: CheckerTrackConfig;
+  /** What stands over the checks when this configuration is taken; absent = nothing. */
+  readonly overrides?: readonly ServerOverride[];
   /** Folder for what must survive a restart. */
   readonly stateDir: string;
 }
@@ -63,6 +66,26 @@ export interface InstanceScript {
   readonly script: TrackedScript;
 }
 
+/** An override and the server that it is about. */
+export interface ServerOverride {
+  /** Name of the service. */
+  readonly service: string;
+  /** `10.0.0.11:80`. */
+  readonly server: string;
+  readonly override: Override;
+}
+
+/** What becomes of one server's override; null = it is taken off. The checker's command `override` takes some of these. */
+export type OverrideChange = Omit<ServerOverride, "override"> & { readonly override: Override | null };
+
+/** What the checker did with them. */
+export interface OverrideReply {
+  /** One line for each change to the kernel's table. */
+  readonly changes: readonly string[];
+  /** Sentences about what keeps them from working as meant. */
+  readonly warnings: readonly string[];
+}
+
 /** State of one instance, by `instanceKey`. */
 export type VrrpState = InstanceStatus;
 /** State of one server in one service, by `serverKey`; of the connection synchronisation, by `SYNC_KEY`. */
@@ -77,8 +100,18 @@ export interface CheckerFact {
   readonly phase: InstanceStatus["phase"];
 }
 
-/** What the checker child tells: states, counters, and facts about what is tracked, by `scriptFactKey` and `serviceFactKey`. */
-export type CheckerNews = CheckerState | TrafficState | TrackFact;
+/**
+ * What the checker child tells: states; counters; facts about what is tracked, by `scriptFactKey` and `serviceFactKey`; and the
+ * connections of draining servers, by `drainKey`.
+ */
+export type CheckerNews = CheckerState | TrafficState | TrackFact | DrainNews;
+
+/** What was counted of a draining server. */
+export interface DrainNews {
+  readonly service: string;
+  readonly server: string;
+  readonly count: DrainCount;
+}
 
 export const SYNC_KEY = "sync";
 
@@ -113,9 +146,21 @@ export function isTrackFact(entry: StateEntry<CheckerNews>): entry is StateEntry
   return entry[0].startsWith(FACT_PREFIX);
 }
 
+const DRAIN_PREFIX = "drain/";
+
+/** Whether it is about a draining server. */
+export function isDrainNews(entry: StateEntry<CheckerNews>): entry is StateEntry<DrainNews> {
+  return entry[0].startsWith(DRAIN_PREFIX);
+}
+
 /** Whether it is about anything else. */
 export function isCheckerState(entry: StateEntry<CheckerNews>): entry is StateEntry<CheckerState> {
-  return !isTrackFact(entry) && !isTraffic(entry);
+  return !isTrackFact(entry) && !isTraffic(entry) && !isDrainNews(entry);
+}
+
+/** @param server `10.0.0.11:80` */
+export function drainKey(service: string, server: string): string {
+  return `${DRAIN_PREFIX}${service}/${server}`;
 }
 
 export function scriptFactKey(instance: string, script: string): string {

@@ -1,5 +1,5 @@
 import type { ServiceConfig } from "../config/model.ts";
-import { BACKUP_ONLY_SYSCTL, neededSysctls, SYNC_SYSCTLS, type SysctlNeed } from "../ipvs/sysctls.ts";
+import { BACKUP_ONLY_SYSCTL, neededSysctls, quiescingSysctls, SYNC_SYSCTLS, type SysctlNeed } from "../ipvs/sysctls.ts";
 import type { LogEntry } from "../ports/logger.ts";
 import { readSysctl, writeSysctl } from "../sys/sysctl.ts";
 
@@ -9,6 +9,11 @@ import { readSysctl, writeSysctl } from "../sys/sysctl.ts";
  */
 export function applySysctls(services: readonly ServiceConfig[], manage: boolean): readonly LogEntry[] {
   return apply(neededSysctls(services), manage);
+}
+
+/** As `applySysctls`, for what drains need. @param services those with a server whose weight became 0 */
+export function applyQuiescingSysctls(services: readonly ServiceConfig[], manage: boolean): readonly LogEntry[] {
+  return apply(quiescingSysctls(services), manage);
 }
 
 /** What came of the settings of the connection synchronisation. */

@@ -89,6 +89,18 @@ function virtualServicesOf(service: ServiceConfig, decisions: ServerDecisions): 
   }));
 }
 
+/**
+ * The port of a server's destination. In dr and tun packets reach the server with the service's own port.
+ * @param listenPort of the endpoint whose destination it is
+ */
+export function destinationPort(
+  { forward }: Pick<ServiceConfig, "forward">,
+  server: Pick<Endpoint, "port">,
+  listenPort: number,
+): number {
+  return forward === "nat" ? server.port : listenPort;
+}
+
 function destinationsOf(service: ServiceConfig, listenPort: number, decisions: ServerDecisions): Destination[] {
   const destinations = new Map<string, Destination>(); // bounded by the configuration
   const tunnel = tunnelOf(service);
@@ -101,7 +113,7 @@ function destinationsOf(service: ServiceConfig, listenPort: number, decisions: S
     // With the port the same for all, the address alone tells destinations apart.
     const key = isNat ? `${server.address} ${server.port}` : server.address;
     if (destinations.has(key)) continue;
-    const port = isNat ? server.port : listenPort;
+    const port = destinationPort(service, server, listenPort);
     destinations.set(key, { address: server.address, port, method: service.forward, weight, ...tunnel });
   }
   return [...destinations.values()];

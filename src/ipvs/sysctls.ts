@@ -52,6 +52,17 @@ export function neededSysctls(services: readonly ServiceConfig[]): SysctlNeed[] 
 }
 
 /**
+ * The settings without which a server whose weight became 0 is still sent clients.
+ * @param services those of such servers
+ */
+export function quiescingSysctls(services: readonly ServiceConfig[]): SysctlNeed[] {
+  const sticky = names(services, (service) => service.persistence !== null);
+  if (sticky === null) return [];
+  const why = `${sticky}: without it persistence keeps sending clients to a server whose weight is 0, and its drain may never end`;
+  return [need("net.ipv4.vs.expire_quiescent_template", "1", why)];
+}
+
+/**
  * What the connection synchronisation needs to miss no established connection: each is sent when it becomes established, and
  * again every 10 s at most while packets pass. With the kernel's default (`3 50`, from the third packet on) one is missed
  * whose client and server are silent after the handshake.

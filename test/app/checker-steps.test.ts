@@ -52,9 +52,11 @@ function rig(count: number) {
     },
     ownsServices: () => false,
     applySysctls: () => [],
+    applyQuiescingSysctls: () => [],
     createTrackChecker: () => assert.fail("nothing is tracked"),
     publish: (key, state) => published.push([time.nowUs(), key, state]),
     publishFact: () => assert.fail("nothing is tracked"),
+    publishDrain: () => assert.fail("nothing drains"),
   });
   const checks = [tcpCheck({ rise: 1, fall: 1 })];
   const servers = Array.from({ length: count }, (_, i) => server(i + 1, { checks }));

@@ -1,112 +1,19 @@
 import assert from "node:assert/strict";
-import { Checker } from "../../src/app/checker.ts";
-import { IpvsOwnership } from "../../src/app/ipvs-ownership.ts";
-import { IpvsTableKeeper } from "../../src/app/ipvs-table.ts";
-import {
-  type CheckedServer,
-  type CheckerProcessConfig,
-  scriptFactKey,
-  serverKey,
-  serviceFactKey,
-} from "../../src/app/messages.ts";
-import { orThrow } from "../../src/base/result.ts";
-import type { ServiceConfig } from "../../src/config/model.ts";
-import { destinationKey, serviceKey } from "../../src/ipvs/keys.ts";
-import type { TrackFact } from "../../src/vrrp/track.ts";
-import { server, service, target, tcpCheck } from "../support/check-configs.ts";
-import { FakeCheckers, PASS, REFUSE } from "../support/fake-checkers.ts";
-import { FakeIpvsKernel } from "../support/fake-ipvs-kernel.ts";
-import { MemoryLogger, MemoryStore } from "../support/memory-store.ts";
-import { VirtualTime } from "../support/virtual-time.ts";
+import { scriptFactKey, serverKey, serviceFactKey } from "../../src/app/messages.ts";
+import { server, service, tcpCheck } from "../support/check-configs.ts";
+import { CheckerBench } from "../support/checker-bench.ts";
+import { PASS, REFUSE } from "../support/fake-checkers.ts";
 
 const SECOND = 1_000_000;
 const CHECK = tcpCheck({ intervalUs: SECOND, timeoutUs: SECOND / 2, rise: 2, fall: 3 });
 const A = server(80, { address: "10.0.0.11", weight: 1, checks: [CHECK] });
 const B = server(80, { address: "10.0.0.12", weight: 3, checks: [CHECK] });
 
-/** A checker over a fake kernel whose servers answer as told. */
-class Bench {
-  readonly time = new VirtualTime();
-  readonly kernel: FakeIpvsKernel;
-  readonly checkers = new FakeCheckers(this.time);
-  readonly logger = new MemoryLogger();
-  readonly states = new Map<string, CheckedServer>();
-  readonly store: MemoryStore;
-  readonly checker: Checker;
-  opened = 0;
-  /** What instances track. */
-  track: CheckerProcessConfig["track"] = { scripts: [], services: [] };
-  readonly facts = new Map<string, TrackFact>();
-
-  constructor(kernel = new FakeIpvsKernel(), store = new MemoryStore()) {
-    this.kernel = kernel;
-    this.store = store;
-    this.checker = new Checker({
-      clock: this.time,
-      alarms: this.time,
-      logger: this.logger,
-      random: () => 0,
-      createFactory: () => this.checkers.factory,
-      openTable: () => {
-        this.opened += 1;
-        const ownership = IpvsOwnership.load({ bootId: "boot" }, { store, logger: this.logger });
-        return orThrow(IpvsTableKeeper.open({ socket: kernel, ownership }));
-      },
-      ownsServices: () => {
-        const ownership = IpvsOwnership.load({ bootId: "boot" }, { store, logger: this.logger });
-        return ownership.keys.size > 0;
-      },
-      applySysctls: () => [],
-      createTrackChecker: (instance, check) =>
-        this.checkers.factory(check, target(0, { service: instance, check: check.name })),
-      publish: (key, state) => {
-        if (state === null) this.states.delete(key);
-        else this.states.set(key, state);
-      },
-      publishFact: (key, fact) => {
-        if (fact === null) this.facts.delete(key);
-        else this.facts.set(key, fact);
-      },
-    });
-  }
-
-  configure(services: readonly ServiceConfig[], onStop: "remove" | "keep" = "remove") {
-    const config: CheckerProcessConfig = {
-      services,
-      ipvs: { onStop, manageSysctls: false },
-      scripts: { maxConcurrent: 4 },
-      sync: null,
-      track: this.track,
-      stateDir: "/nowhere",
-    };
-    return this.checker.configure(config);
-  }
-
-  /** `10.0.0.11:80 weight 1` of every destination, by service. */
-  table(): Record<string, string[]> {
-    const keeper = orThrow(
-      IpvsTableKeeper.open({
-        socket: this.kernel,
-        ownership: IpvsOwnership.load({ bootId: "x" }, { store: new MemoryStore(), logger: this.logger }),
-      }),
-    );
-    const services = orThrow(keeper.read()).services.map((each): [string, string[]] => [
-      serviceKey(each),
-      each.destinations.map((one) => `${destinationKey(one)} weight ${one.weight}`).sort(),
-    ]);
-    return Object.fromEntries(services);
-  }
-
-  lines(): string[] {
-    return this.logger.entries.map(({ level, message }) => `${level}: ${message}`);
-  }
-}
-
 describe("checker: from verdicts to the kernel's table", () => {
   const WEB = "tcp://192.0.2.10:80";
 
   it("puts a server into the table with its first pass, and not before", async () => {
-    const bench = new Bench();
+    const bench = new CheckerBench();
     bench.configure([service([A, B])]);
     assert.deepEqual(bench.table(), { [WEB]: [] });
     await bench.time.advanceSettled(SECOND / 10);
@@ -114,7 +21,7 @@ describe("checker: from verdicts to the kernel's table", () => {
   });
 
   it("takes a dead server out after fall attempts and back after rise, and says why", async () => {
-    const bench = new Bench();
+    const bench = new CheckerBench();
     bench.configure([service([A, B])]);
     await bench.time.advanceSettled(SECOND / 2);
     bench.checkers.answer = (target) => (target.address === B.address ? REFUSE : PASS);
@@ -134,7 +41,7 @@ describe("checker: from verdicts to the kernel's table", () => {
   });
 
   it("keeps a down server with weight 0 when told to quiesce", async () => {
-    const bench = new Bench();
+    const bench = new CheckerBench();
     bench.configure([service([A], { onDown: "quiesce" })]);
     await bench.time.advanceSettled(SECOND / 2);
     bench.checkers.answer = () => REFUSE;
@@ -143,7 +50,7 @@ describe("checker: from verdicts to the kernel's table", () => {
   });
 
   it("makes one change of all verdicts of one turn, and reads it back once, later", async () => {
-    const bench = new Bench();
+    const bench = new CheckerBench();
     const servers = Array.from({ length: 50 }, (_, i) => server(80, { address: `10.0.1.${i + 1}`, checks: [CHECK] }));
     bench.configure([service(servers)]);
     const before = { ...bench.kernel.counts };
@@ -160,7 +67,7 @@ describe("checker: from verdicts to the kernel's table", () => {
   });
 
   it("repairs what somebody else changed since, when it reads back", async () => {
-    const bench = new Bench();
+    const bench = new CheckerBench();
     bench.configure([service([A, B])]);
     await bench.time.advanceSettled(SECOND / 2);
     for (const each of bench.kernel.services.values()) each.destinations.clear();
@@ -170,12 +77,12 @@ describe("checker: from verdicts to the kernel's table", () => {
   });
 
   it("starts servers that the kernel already serves as up, and leaves the table alone", async () => {
-    const first = new Bench();
+    const first = new CheckerBench();
     first.configure([service([A, B])], "keep");
     await first.time.advanceSettled(SECOND / 2);
     first.checker.stop();
     assert.equal(first.table()[WEB]?.length, 2, "kept");
-    const second = new Bench(first.kernel, first.store);
+    const second = new CheckerBench(first.kernel, first.store);
     second.checkers.answer = () => REFUSE;
     assert.deepEqual(second.configure([service([A, B])]).changes, []);
     await second.time.advanceSettled(SECOND + SECOND / 2);
@@ -185,12 +92,12 @@ describe("checker: from verdicts to the kernel's table", () => {
   });
 
   it("removes its own services on a stop, and services of an earlier configuration on a start", async () => {
-    const first = new Bench();
+    const first = new CheckerBench();
     const other = service([A], { name: "other", listen: [{ protocol: "tcp", address: "192.0.2.11", port: 80 }] });
     first.configure([service([A]), other]);
     await first.time.advanceSettled(SECOND / 2);
     // It is killed here: nobody stops it.
-    const second = new Bench(first.kernel, first.store);
+    const second = new CheckerBench(first.kernel, first.store);
     second.configure([service([A])]);
     assert.deepEqual(Object.keys(second.table()), [WEB]);
     second.checker.stop();
@@ -198,7 +105,7 @@ describe("checker: from verdicts to the kernel's table", () => {
   });
 
   it("applies a new configuration: changes only what differs", async () => {
-    const bench = new Bench();
+    const bench = new CheckerBench();
     bench.configure([service([A, B])]);
     await bench.time.advanceSettled(SECOND / 2);
     const { changes } = bench.configure([service([{ ...A, weight: 7 }])]);
@@ -212,22 +119,22 @@ describe("checker: from verdicts to the kernel's table", () => {
   });
 
   it("removes services of an earlier run also when none is configured any more", async () => {
-    const first = new Bench();
+    const first = new CheckerBench();
     first.configure([service([A])]);
-    const second = new Bench(first.kernel, first.store);
+    const second = new CheckerBench(first.kernel, first.store);
     second.configure([]);
     assert.deepEqual(second.table(), {});
   });
 
   it("asks nothing of the kernel while there is no service", () => {
-    const bench = new Bench();
+    const bench = new CheckerBench();
     bench.configure([]);
     assert.equal(bench.opened, 0);
     bench.checker.stop();
   });
 
   it("reports a refusal of the kernel and tries again", async () => {
-    const bench = new Bench();
+    const bench = new CheckerBench();
     bench.kernel.schedulers.delete("wlc");
     bench.configure([service([A])]);
     assert.ok(bench.lines().some((line) => line.startsWith("error: ipvs:") && line.includes("has no scheduler wlc")));
@@ -237,7 +144,7 @@ describe("checker: from verdicts to the kernel's table", () => {
   });
 
   it("tells how many servers of a tracked service are to get connections, and what tracked scripts said", async () => {
-    const bench = new Bench();
+    const bench = new CheckerBench();
     const script = { name: "disk", command: ["/bin/true"] as const, weight: null };
     const times = { intervalUs: SECOND, timeoutUs: SECOND / 2, rise: 2, fall: 3 };
     bench.track = { scripts: [{ instance: "web4", script: { ...script, ...times } }], services: ["web"] };
