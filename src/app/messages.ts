@@ -171,6 +171,16 @@ export function serviceFactKey(service: string): string {
   return `${FACT_PREFIX}service/${service}`;
 }
 
+/** Commands of the vrrp child, with their arguments. `handover` and `silence` answer with a HandoverReply. */
+export interface VrrpCommands {
+  /** Name of an instance. */
+  readonly handover: string;
+  /** A drill: play dead. */
+  readonly silence: { readonly instance: string; readonly forUs: number };
+  /** Name of an instance that is to take its addresses back. */
+  readonly reclaim: string;
+}
+
 /** How the handover of an instance and the others of its group ended. */
 export type HandoverReply = readonly ({ readonly instance: string } & HandoverReport)[];
 

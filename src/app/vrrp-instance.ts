@@ -67,7 +67,7 @@ export class VrrpInstance {
   /** Waiting packets are being fed before a tick. */
   #isLooking = false;
   #isShutDown = false;
-  /** Who waits for the end of a resignation; bounded by the commands under way. */
+  /** Who waits for the end of a resignation, or for the successor of a silent master; bounded by the commands under way. */
   #awaiting: ((report: HandoverReport) => void)[] = [];
 
   constructor(config: InstanceConfig, place: InstancePlace, collaborators: InstanceCollaborators) {
@@ -197,6 +197,29 @@ export class VrrpInstance {
     return ended;
   }
 
+  /** Whether it can play dead for a drill: it serves, and is not about to hand over. */
+  get canFallSilent(): boolean {
+    return this.#state.phase === "master" && this.#state.handover === null;
+  }
+
+  /**
+   * Plays dead for a drill; to be asked only where it can.
+   * @param forUs the longest that it stays so, whoever forgets to end it
+   * @returns who took over, or that the silence ended without anybody
+   */
+  fallSilent(forUs: number): Promise<HandoverReport> {
+    const answered = new Promise<HandoverReport>((resolve) => this.#awaiting.push(resolve));
+    this.#feed({ type: "silence", nowUs: this.#with.clock.nowUs(), forUs });
+    return answered;
+  }
+
+  /** Ends a silence and a rest, and takes the address back from a lower master. */
+  reclaim(): void {
+    const { group } = this.#standing.place;
+    const preempts = group === null || group.isLeader;
+    this.#feed({ type: "reclaim", nowUs: this.#with.clock.nowUs(), preempts });
+  }
+
   /** Whether this instance should serve an address that is not there, whoever put it there before. */
   servesMoreThan(isPresent: (address: Cidr) => boolean): boolean {
     return this.#servedAddresses().some((address) => !isPresent(address));
@@ -269,6 +292,7 @@ export class VrrpInstance {
       advertIntervalUs: this.#config.advertIntervalUs,
       isResting: this.#state.isResting,
       isHandingOver: this.#state.handover !== null,
+      isSilent: this.#state.silence !== null,
       source: this.#state.source,
       addresses: this.#config.addresses.map(formatCidr),
       held: this.#held,
@@ -291,7 +315,8 @@ export class VrrpInstance {
     for (const [kind, us] of due) this.#tally.late(kind, us);
     const lateUs = Math.max(0, ...due.map(([, us]) => us));
     // After a stalled callback an advert may already wait: one that forbids a takeover, or one of whoever took over from us.
-    const isAboutToTakeOver = this.#state.phase === "backup" || this.#state.handover !== null;
+    const { phase, handover, silence } = this.#state;
+    const isAboutToTakeOver = phase === "backup" || handover !== null || silence !== null;
     const mustLook = isAboutToTakeOver || lateUs >= this.#config.advertIntervalUs;
     const looked = mustLook ? this.#with.io.drain() : undefined;
     if (looked === undefined) {
@@ -365,6 +390,13 @@ export class VrrpInstance {
       case "handoverEnded":
         this.#handoverEnded(action);
         break;
+      case "silenceAnswered":
+        this.#voice.say(
+          action.successor === null ? "warning" : "notice",
+          action.successor === null ? `drill: no successor: ${action.reason}` : `drill: ${action.reason}`,
+        );
+        this.#answer({ successor: action.successor, tookUs: action.tookUs, reason: action.reason });
+        break;
       case "warn":
         this.#tally.event(action.code);
         this.#voice.repeat(action.code, "warning", action.message, {
@@ -400,9 +432,13 @@ export class VrrpInstance {
       const sentence = `its group is master elsewhere, but ${reason}; this node serves on`;
       this.#voice.repeat("unfollowed", "warning", sentence, { from: "handing over", to: "master", cause: sentence });
     }
+    this.#answer({ successor, tookUs, reason });
+  }
+
+  #answer(report: HandoverReport): void {
     const waiting = this.#awaiting;
     this.#awaiting = [];
-    for (const tell of waiting) tell({ successor, tookUs, reason });
+    for (const tell of waiting) tell(report);
   }
 
   #send(priority: number): void {

@@ -20,7 +20,7 @@ import { UdpVrrpSocket } from "../sys/udp-vrrp-socket.ts";
 import { RawVrrpSocket } from "../sys/vrrp-socket.ts";
 import { ignoreTerminalSignals } from "./child-signals.ts";
 import { addressesToRemove, type Leftovers, planReturn } from "./crash-return.ts";
-import type { VrrpFact, VrrpProcessConfig, VrrpReply, VrrpState } from "./messages.ts";
+import type { VrrpCommands, VrrpFact, VrrpProcessConfig, VrrpReply, VrrpState } from "./messages.ts";
 import { VrrpRouter } from "./vrrp-router.ts";
 
 /** Counters in `status` are this old at most. */
@@ -111,10 +111,8 @@ export function runVrrpProcess(): void {
       router?.factsChanged();
     },
     command: (name, argument) => {
-      if (name !== "handover" || typeof argument !== "string")
-        throw new DirectorError("CONTROL_REFUSED", `the vrrp process has no command ${name}`);
-      if (router === null) throw new DirectorError("CONTROL_REFUSED", `there is no instance ${argument}`);
-      return router.handover(argument);
+      if (router === null) throw new DirectorError("CONTROL_REFUSED", "no instance is configured yet");
+      return obey(router, name, argument);
     },
     // Make before break: it may take as long as a peer needs to be heard, and a second more.
     stop: () => {
@@ -131,6 +129,15 @@ export function runVrrpProcess(): void {
     },
   });
   channel.outbox.ready();
+}
+
+/** What a person or a schedule asked for. */
+function obey(router: VrrpRouter, name: string, argument: unknown): unknown {
+  const { handover, silence, reclaim } = { [name]: argument } as Partial<VrrpCommands>;
+  if (handover !== undefined) return router.handover(handover);
+  if (silence !== undefined) return router.silence(silence.instance, silence.forUs);
+  if (reclaim !== undefined) return router.reclaim(reclaim);
+  throw new DirectorError("CONTROL_REFUSED", `the vrrp process has no command ${name}`);
 }
 
 /** What an earlier run left when it was killed: its addresses, on any interface, and what the supervisor knows of it. */

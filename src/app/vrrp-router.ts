@@ -10,6 +10,7 @@ import { groupFault, groupOrders } from "../vrrp/group.ts";
 import { sharedTrackers, type TrackFacts, trackersOf } from "../vrrp/track.ts";
 import type { ArpReserve } from "./address-shadow.ts";
 import { type CrashReturn, NO_CRASH } from "./crash-return.ts";
+import type { HandoverReport } from "./instance-io.ts";
 import type { InstancePlace } from "./instance-standing.ts";
 import {
   type HandoverReply,
@@ -239,12 +240,50 @@ export class VrrpRouter {
    * @throws DirectorError when there is no such instance
    */
   async handover(name: string): Promise<HandoverReply> {
-    if (!this.#running.has(name)) throw new DirectorError("CONTROL_REFUSED", `there is no instance ${name}`);
-    const reports = (this.#groupOf(name)?.instances ?? [name]).flatMap((member) => {
-      const running = this.#running.get(member);
-      return running === undefined ? [] : [{ member, report: running.instance.resign("rest") }];
-    });
+    const reports = this.#membersOf(name).map(({ instance }) => ({
+      member: instance.config.name,
+      report: instance.resign("rest"),
+    }));
     return Promise.all(reports.map(async ({ member, report }) => ({ instance: member, ...(await report) })));
+  }
+
+  /**
+   * An instance, and the others of its group, fall silent as if this machine had died.
+   * @param forUs after this long they come back by themselves
+   * @returns who took over, as each of them hears it
+   * @throws DirectorError when there is no such instance, or one of them is not master here
+   */
+  async silence(name: string, forUs: number): Promise<HandoverReply> {
+    const members = this.#membersOf(name);
+    const unable = members.find(({ instance }) => !instance.canFallSilent);
+    if (unable !== undefined) {
+      const { config, phase } = unable.instance;
+      const why = phase === "master" ? "is handing over" : `is not master here but ${phase}`;
+      throw new DirectorError("CONTROL_REFUSED", `instance ${config.name} ${why}`);
+    }
+    const reports: { readonly instance: string; readonly report: Promise<HandoverReport> }[] = [];
+    this.#together(() => {
+      for (const { instance } of members)
+        reports.push({ instance: instance.config.name, report: instance.fallSilent(forUs) });
+    });
+    return Promise.all(reports.map(async ({ instance, report }) => ({ instance, ...(await report) })));
+  }
+
+  /**
+   * An instance, and the others of its group, take their addresses back; that they are master again shows in their state.
+   * @throws DirectorError when there is no such instance
+   */
+  reclaim(name: string): void {
+    const members = this.#membersOf(name);
+    this.#together(() => {
+      for (const { instance } of members) instance.reclaim();
+    });
+  }
+
+  /** @throws DirectorError when there is no such instance */
+  #membersOf(name: string): readonly Running[] {
+    if (!this.#running.has(name)) throw new DirectorError("CONTROL_REFUSED", `there is no instance ${name}`);
+    return (this.#groupOf(name)?.instances ?? [name]).flatMap((member) => this.#running.get(member) ?? []);
   }
 
   /** Every instance makes way for its peer; resolves when nothing of ours is on any interface. */

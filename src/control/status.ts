@@ -57,6 +57,8 @@ export interface InstanceStatus {
   readonly isResting: boolean;
   /** It has said that it leaves, and serves until its successor is heard. */
   readonly isHandingOver: boolean;
+  /** It plays dead for a drill: nothing is sent, and its addresses are gone. */
+  readonly isSilent: boolean;
   /** Own address on the interface, the source of adverts. */
   readonly source: IpText | null;
   readonly addresses: readonly string[];

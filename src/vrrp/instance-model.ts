@@ -37,6 +37,17 @@ export interface Farewell {
   readonly deadlineUs: number;
 }
 
+/** A drill: this router, which was master, plays dead. */
+export interface Silence {
+  readonly sinceUs: number;
+  /** Who was heard as master since; null = nobody yet. */
+  readonly successor: IpText | null;
+  /** Where nobody is heard by then, this router serves again. */
+  readonly servedByUs: number;
+  /** The dead man's return: nobody has ended the silence by then. */
+  readonly untilUs: number;
+}
+
 /** Plain and serialisable; times are monotonic microseconds, null = not running. */
 export interface InstanceState {
   readonly phase: Phase;
@@ -69,6 +80,10 @@ export interface InstanceState {
   readonly farewell: Farewell | null;
   /** Asked to rest: leaves any living master alone, whatever its priority, until it is needed. */
   readonly isResting: boolean;
+  /** Asked to take the address back from a lower master, whatever `preempt` says; in backup. */
+  readonly isReclaiming: boolean;
+  /** Playing dead for a drill, in fault. */
+  readonly silence: Silence | null;
   /** The down timer fired long after its time and was started once more, to hear what was missed. */
   readonly isSecondLook: boolean;
   readonly heard: HeardMaster | null;
@@ -100,6 +115,10 @@ export type InstanceEvent =
   | { readonly type: "shutdown"; readonly nowUs: number }
   /** Make way for a peer; a master goes on serving until it hears one. */
   | { readonly type: "resign"; readonly nowUs: number; readonly purpose: ResignPurpose }
+  /** A drill: fall silent as if dead. Nothing happens unless it is master. */
+  | { readonly type: "silence"; readonly nowUs: number; readonly forUs: number }
+  /** Take the address back: the end of a silence and of a rest. */
+  | { readonly type: "reclaim"; readonly nowUs: number; readonly preempts: boolean }
   /** Another member of the group became master: this one does as well. */
   | { readonly type: "join"; readonly nowUs: number; readonly reason: string }
   /** A deadline may have passed. */
@@ -146,6 +165,13 @@ export type InstanceAction =
   | {
       readonly type: "handoverEnded";
       readonly purpose: ResignPurpose;
+      readonly successor: IpText | null;
+      readonly tookUs: number;
+      readonly reason: string;
+    }
+  /** A silent master hears who took over; with `successor` null the silence ended and nobody had been heard. */
+  | {
+      readonly type: "silenceAnswered";
       readonly successor: IpText | null;
       readonly tookUs: number;
       readonly reason: string;

@@ -11,6 +11,7 @@ import type {
   InstanceState,
   StepResult,
 } from "./instance-model.ts";
+import { fallSilent, onAdvertInSilence, onReclaim, onSilenceTick, silenceEnd } from "./silence.ts";
 import { ADVERT_INTERVAL_MIN_CS, csToUs, DOWN_INTERVALS, masterDownUs, skewUs } from "./timing.ts";
 import {
   type AdvertEvent,
@@ -49,6 +50,8 @@ export function nextDeadlineUs(state: InstanceState): number | undefined {
     state.retryDeadlineUs,
     state.handover?.deadlineUs ?? null,
     state.farewell?.deadlineUs ?? null,
+    state.silence?.servedByUs ?? null,
+    state.silence?.untilUs ?? null,
   ];
   const running = deadlines.filter((deadline) => deadline !== null);
   return running.length === 0 ? undefined : Math.min(...running);
@@ -62,6 +65,12 @@ export function nextDeadlineUs(state: InstanceState): number | undefined {
  * @param event what happened, with the time it was noticed
  */
 export function step(config: InstanceParameters, state: InstanceState, event: InstanceEvent): StepResult {
+  const result = advance(config, state, event);
+  const end = silenceEnd(state, result.state, event.nowUs);
+  return end.length === 0 ? result : { ...result, actions: [...result.actions, ...end] };
+}
+
+function advance(config: InstanceParameters, state: InstanceState, event: InstanceEvent): StepResult {
   switch (event.type) {
     case "start":
       return onStart(config, state, event);
@@ -69,6 +78,10 @@ export function step(config: InstanceParameters, state: InstanceState, event: In
       return onShutdown(config, state, event.nowUs);
     case "resign":
       return onResign(config, state, event.nowUs, event.purpose);
+    case "silence":
+      return fallSilent(config, state, event.nowUs, event.forUs);
+    case "reclaim":
+      return onReclaim(config, state, event.nowUs, event.preempts);
     case "join":
       return state.phase === "backup" ? takeOver(config, state, event.nowUs, event.reason) : unchanged(state);
     case "tick":
@@ -132,6 +145,10 @@ function onShutdown(config: InstanceParameters, state: InstanceState, nowUs: num
 
 function onTick(config: InstanceParameters, state: InstanceState, nowUs: number): StepResult {
   if (state.phase === "master") return onMasterTick(config, state, nowUs);
+  if (state.silence !== null) {
+    const looked = onSilenceTick(config, state, state.silence, nowUs);
+    return looked.state.phase === "master" ? looked : withLooseEnds(looked, nowUs);
+  }
   const isDown = state.phase === "backup" && isDue(state.downDeadlineUs, nowUs);
   const looked = isDown ? onMasterDown(config, state, state.downDeadlineUs ?? nowUs, nowUs) : unchanged(state);
   return looked.state.phase === "master" ? looked : withLooseEnds(looked, nowUs);
@@ -265,7 +282,7 @@ function onAdvert(config: InstanceParameters, before: InstanceState, advert: Adv
   const state = farewellFollows(before, advert);
   if (state.phase === "backup") return onAdvertInBackup(config, state, advert);
   if (state.phase === "master") return onAdvertInMaster(config, state, advert);
-  return unchanged(state);
+  return state.silence === null ? unchanged(state) : onAdvertInSilence(config, state, state.silence, advert);
 }
 
 function onAdvertInBackup(config: InstanceParameters, before: InstanceState, advert: AdvertEvent): StepResult {
@@ -277,10 +294,12 @@ function onAdvertInBackup(config: InstanceParameters, before: InstanceState, adv
     const downDeadlineUs = advert.nowUs + skewUs(config.priority, state.masterAdvertUs);
     return { state: { ...state, heard: heardFrom(advert), downDeadlineUs, preemptDeadlineUs: null }, actions: [] };
   }
-  if (advert.priority >= config.priority) return acceptMaster(config, { ...state, preemptDeadlineUs: null }, advert);
+  if (advert.priority >= config.priority)
+    return acceptMaster(config, { ...state, preemptDeadlineUs: null, isReclaiming: false }, advert);
   if (state.isResting) return acceptMaster(config, state, advert);
   const { preempt } = config;
-  if (config.priority === PRIORITY_OWNER || preempt.mode === "always") return discardLower(state, advert);
+  if (config.priority === PRIORITY_OWNER || preempt.mode === "always" || state.isReclaiming)
+    return discardLower(state, advert);
   if (preempt.mode === "never") return acceptMaster(config, state, advert);
   const preemptDeadlineUs = state.preemptDeadlineUs ?? advert.nowUs + preempt.delayUs;
   if (advert.nowUs >= preemptDeadlineUs) return discardLower(state, advert);
@@ -410,6 +429,10 @@ function onCondition(
   const state = { ...before, source };
   if (state.phase === "initialize") return unchanged(state);
   if (state.phase === "fault") {
+    // News of the interface and of the group does not wake who plays dead; a fault of its own ends the play.
+    if (state.silence !== null && fault === null) return unchanged(state);
+    if (state.silence !== null && fault !== null)
+      return unchanged({ ...enter(config, state, "fault", nowUs, fault), retryDeadlineUs: state.retryDeadlineUs });
     if (fault === null) return usable(config, state, nowUs, `${state.reason} no longer`);
     return unchanged({ ...state, reason: fault });
   }

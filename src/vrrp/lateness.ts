@@ -17,6 +17,8 @@ export function dueTimers(state: InstanceState, nowUs: number): readonly (readon
     ["other", state.retryDeadlineUs],
     ["other", state.handover?.deadlineUs ?? null],
     ["other", state.farewell?.deadlineUs ?? null],
+    ["other", state.silence?.servedByUs ?? null],
+    ["other", state.silence?.untilUs ?? null],
   ];
   return deadlines.flatMap(([kind, deadlineUs]) =>
     deadlineUs === null || deadlineUs > nowUs ? [] : [[kind, nowUs - deadlineUs] as const],

@@ -37,6 +37,8 @@ export function initialState(config: InstanceParameters, nowUs: number): Instanc
     handover: null,
     farewell: null,
     isResting: false,
+    isReclaiming: false,
+    silence: null,
     isSecondLook: false,
     heard: null,
   };

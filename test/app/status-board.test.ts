@@ -56,6 +56,7 @@ function instanceStatus(change: Partial<InstanceStatus> = {}): InstanceStatus {
     advertIntervalUs: 1_000_000,
     isResting: false,
     isHandingOver: false,
+    isSilent: false,
     source: null,
     addresses: [],
     held: [],

@@ -140,6 +140,40 @@ describe("vrrp groups: two directors on two segments", () => {
     assert.deepEqual(where(), ["lb1", "lb1"], "needed again");
   });
 
+  it("a drill: all of them play dead together, and come back together", async () => {
+    start();
+    const answered = lb1.router.silence("in4", 60 * SECOND);
+    assert.deepEqual([lb1.held.eth0.size, lb1.held.eth1.size], [0, 0], "in the same turn");
+    time.advance(3 * SECOND + SKEW_US);
+    const reports = await answered;
+    assert.deepEqual(
+      reports.map(({ instance, successor }) => [instance, successor]),
+      [
+        ["out4", lb2.address("eth0")],
+        ["in4", lb2.address("eth1")],
+      ],
+    );
+    assert.deepEqual(where(), ["lb2", "lb2"]);
+    lb1.router.reclaim("in4");
+    time.advance(5 * SECOND);
+    assert.deepEqual(where(), ["lb1", "lb1"]);
+  });
+
+  it("a drill without a peer: all of them serve again when nobody took over", async () => {
+    start();
+    lb2.crash();
+    const answered = lb1.router.silence("out4", 60 * SECOND);
+    time.advance(5 * SECOND);
+    const reports = await answered;
+    assert.deepEqual(
+      reports.map(({ successor }) => successor),
+      [null, null],
+    );
+    assert.deepEqual(where(), ["lb1", "lb1"]);
+    await assert.rejects(lb2.router.silence("out4", SECOND), /instance out4 is not master here/);
+    await assert.rejects(lb1.router.silence("nobody", SECOND), /there is no instance nobody/);
+  });
+
   it("priorities that contradict each other: the first member decides, and nothing flaps", () => {
     start(pairOf(150, {}, { priority: 100 }), pairOf(100, {}, { priority: 150 }));
     assert.deepEqual(where(), ["lb1", "lb1"]);

@@ -42,6 +42,7 @@ const STATUS: DirectorStatus = {
       advertIntervalUs: 1_000_000,
       isResting: false,
       isHandingOver: false,
+      isSilent: false,
       source: "192.0.2.2",
       addresses: ["192.0.2.10/24"],
       held: ["192.0.2.10/24"],

@@ -73,6 +73,7 @@ export class BadTimes {
       this.#befall(dice.pick(KINDS), dice.pick(directors));
       await settle();
       time.advance(dice.roll() < 0.3 ? dice.between(0, 30_000) : dice.between(0, 3 * baseUs));
+      if (this.#scene.hasSilences && dice.roll() < 0.4) this.#playDead(dice.pick(directors));
       await settle();
       this.#takeStock();
     }
@@ -107,6 +108,23 @@ export class BadTimes {
     else if (kind === "move" && this.#scene.hasMoves)
       this.#scene.reload(director, { vrid: 103 - this.#scene.configOf(director).vrid });
     else this.#scene.reload(director, this.#scene.draw());
+  }
+
+  /** A drill begins, or somebody ends one; whoever is not master cannot begin. */
+  #playDead(director: VirtualDirector): void {
+    const { dice, baseUs } = this.#scene;
+    if (director.isStalled || this.#down.has(director) || this.#isStopping(director)) return;
+    const isEnd = dice.roll() < 0.3;
+    this.#scene.tell(`${isEnd ? "reclaim" : "silence"} ${director.name}`);
+    const refused = (error: unknown) => assert.ok(error instanceof DirectorError && error.code === "CONTROL_REFUSED");
+    if (!isEnd) void director.act((router) => router.silence("web4", dice.between(baseUs, 12 * baseUs))).catch(refused);
+    else {
+      try {
+        director.act((router) => router.reclaim("web4"));
+      } catch (error) {
+        refused(error);
+      }
+    }
   }
 
   #crash(director: VirtualDirector): void {
@@ -239,6 +257,7 @@ export class BadTimes {
       if (this.#isStopping(director)) this.#stopAtOnce(director);
       if (this.#down.delete(director)) scene.boot(director);
       if (scene.configOf(director).vrid !== 51) scene.reload(director, { vrid: 51 });
+      if (director.states.get("instance/web4")?.isSilent === true) director.act((router) => router.reclaim("web4"));
     }
   }
 }

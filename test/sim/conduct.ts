@@ -27,6 +27,8 @@ export class Conduct implements Onlooker {
   #hasty = 0;
   #reasons = 0;
   #copiesSinceUs: number | null = null;
+  /** How many adverts it had sent when it fell silent for a drill. */
+  #sentInSilence: number | null = null;
 
   constructor(director: VirtualDirector, time: VirtualTime, intervalUs: number, slowestUs: number) {
     this.#director = director;
@@ -55,6 +57,7 @@ export class Conduct implements Onlooker {
 
   entered(phase: InstanceStatus["phase"] | undefined): void {
     this.#reasons += 1;
+    this.#sentInSilence = this.#isSilent ? this.#director.sent.length : null;
     if (phase === "master") return;
     this.#releasedUs = null;
     this.#releases = 0;
@@ -67,8 +70,13 @@ export class Conduct implements Onlooker {
     else if (this.#director.phase === "master") this.#released(nowUs);
   }
 
+  get #isSilent(): boolean {
+    return this.#director.states.get("instance/web4")?.isSilent === true;
+  }
+
   acted(): void {
-    const { name, copies, isQuiet } = this.#director;
+    const { name, copies, isQuiet, sent } = this.#director;
+    if (this.#isSilent) assert.equal(sent.length, this.#sentInSilence, `${name} plays dead and speaks`);
     assert.ok(this.#hasty <= this.#reasons + 1, `${name} sent ${this.#hasty} adverts in haste`);
     const nowUs = this.#time.nowUs();
     if (copies.size === 0) {

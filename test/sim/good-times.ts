@@ -6,8 +6,13 @@ import { type Scene, settle, VIP } from "./scene.ts";
 /** The second burst of gratuitous ARPs, and the last word of a farewell before it. */
 const ANNOUNCED_US = 5_000_000;
 
+/** Longer than any drill here. */
+const DRILL_US = 600_000_000;
+
 const WAYS = ["handover", "handover", "stop", "stop", "crash", "stop-at-once"] as const;
-type Way = (typeof WAYS)[number];
+/** Plays dead, and comes back when another one serves. */
+const DRILL = "drill";
+type Way = (typeof WAYS)[number] | typeof DRILL;
 
 /** Who is master is at first what bad times made of it; then one master after another is taken away. */
 export class GoodTimes {
@@ -94,7 +99,7 @@ export class GoodTimes {
   async #succession(): Promise<void> {
     const { dice, time, directors } = this.#scene;
     const master = this.#master();
-    const way = dice.pick(WAYS);
+    const way = this.#scene.hasSilences && dice.roll() < 0.4 ? DRILL : dice.pick(WAYS);
     const candidates = this.#up.filter((director) => director !== master).sort((a, b) => this.#compare(b, a));
     const best = this.#likely(candidates, master);
     const names = best.map(({ name }) => name).join(" or ");
@@ -118,12 +123,26 @@ export class GoodTimes {
       this.#scene.assertNothingLeft(master);
       master.crash();
     }
+    if (way === DRILL) return this.#assertReturns(master);
     if (way !== "handover") this.#up = this.#up.filter((director) => director !== master);
     this.#assertOneMaster(`after the ${way} of ${master.name}`);
     const highest = Math.max(...candidates.map((director) => this.#scene.configOf(director).priority));
     const isHighest = took[0] !== undefined && this.#scene.configOf(took[0]).priority === highest;
     // The one that handed over rests, and nobody else has a better claim.
     if (isHighest) assert.equal(this.#master(), took[0], "the successor is left alone");
+    this.#assertRightMaster();
+    this.#assertClientsKnow();
+  }
+
+  /** It takes the address back from a lower one, also where it does not preempt; another one keeps it. */
+  #assertReturns(master: VirtualDirector): void {
+    const { time, pace, preemptDelayUs } = this.#scene;
+    const successor = this.#master();
+    const outranks = this.#scene.configOf(master).priority > this.#scene.configOf(successor).priority;
+    master.act((router) => router.reclaim("web4"));
+    time.advance(settleUs(pace) + preemptDelayUs + ANNOUNCED_US);
+    this.#assertOneMaster(`after the return of ${master.name}`);
+    if (outranks) assert.equal(this.#master(), master, "it takes the address back");
     this.#assertRightMaster();
     this.#assertClientsKnow();
   }
@@ -136,7 +155,14 @@ export class GoodTimes {
     };
     if (way === "handover") void master.act((router) => router.handover("web4")).then(end);
     else if (way === "stop") void master.act((router) => router.stop()).then(end);
-    else {
+    else if (way === DRILL) {
+      void master
+        .act((router) => router.silence("web4", DRILL_US))
+        .then(({ 0: report }) => {
+          hasEnded = report !== undefined && report.successor !== null;
+        });
+      assert.deepEqual(master.held, [], "a dead machine has no address");
+    } else {
       if (way === "stop-at-once") {
         master.act((router) => router.shutdown());
         this.#scene.assertNothingLeft(master);
@@ -151,7 +177,8 @@ export class GoodTimes {
     const { time, pace } = this.#scene;
     const { advertIntervalUs } = this.#scene.configOf(master);
     const priority = Math.min(...best.map((director) => this.#scene.configOf(director).priority));
-    const waitUs = way === "crash" ? downUs(priority, advertIntervalUs) : skewUs(priority, advertIntervalUs);
+    const waitUs =
+      way === "crash" || way === DRILL ? downUs(priority, advertIntervalUs) : skewUs(priority, advertIntervalUs);
     const isMakeBeforeBreak = way === "handover" || way === "stop";
     if (isMakeBeforeBreak) {
       time.watch = () => assert.ok(this.#scene.holders().length > 0, `nobody has the address during the ${way}`);

@@ -32,6 +32,8 @@ export class Scene {
   readonly preemptDelayUs: number;
   /** Whether directors move to another virtual router and back: then one address has two masters for a while. */
   readonly hasMoves: boolean;
+  /** Whether masters play dead for a drill. In few seeds, so that the others tell the stories that they always told. */
+  readonly hasSilences: boolean;
   /** What is wrong with the network now. */
   lossPercent = 0;
   duplicatePercent = 0;
@@ -49,6 +51,7 @@ export class Scene {
     this.baseUs = dice.pick([100_000, 1_000_000]);
     this.preemptDelayUs = 3 * this.baseUs;
     this.hasMoves = dice.roll() < 0.3;
+    this.hasSilences = seed % 5 === 0;
     this.time.alarmLateUs = dice.pick([0, 0, 300, 2_000]);
     this.segment.wire = { carry: (from, to) => this.#carry(from, to) };
     const count = dice.between(2, 5);

@@ -1042,6 +1042,8 @@ describe("vrrp instance: properties", () => {
       "start",
       "resign",
       "join",
+      "silence",
+      "reclaim",
     ),
     afterUs: fc.nat(2 * SECOND),
     priority: fc.nat(255),
@@ -1086,6 +1088,8 @@ describe("vrrp instance: properties", () => {
           assert.equal(state.downDeadlineUs !== null, state.phase === "backup");
           assert.equal(state.advertDeadlineUs !== null, state.phase === "master" && state.handover === null);
           assert.ok(state.handover === null || state.phase === "master");
+          assert.ok(state.silence === null || state.phase === "fault");
+          assert.ok(!state.isReclaiming || (state.phase === "backup" && !state.isResting));
           assert.equal(isShadowed, state.handover !== null || state.farewell !== null);
         };
         feed({ ...start, nowUs });
@@ -1098,6 +1102,8 @@ describe("vrrp instance: properties", () => {
           else if (kind === "join") feed({ ...join, nowUs });
           else if (kind === "resign")
             feed(resign(nowUs, (["stop", "rest", "follow"] as const)[priority % 3] ?? "rest"));
+          else if (kind === "silence") feed({ type: "silence", nowUs, forUs: cs * 10_000 });
+          else if (kind === "reclaim") feed({ type: "reclaim", nowUs, preempts: priority > 127 });
           else if (kind === "reconfigured") feed({ type: "reconfigured", nowUs, addressesChanged: priority > 127 });
           else feed({ type: kind as "tick" | "shutdown" | "addressesRefused" | "addressLost", nowUs });
           if (kind === "tick") {
