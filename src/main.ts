@@ -46,6 +46,22 @@ async function runSweep(args: readonly string[]): Promise<ExitCode> {
   return EXIT.OK;
 }
 
+/** `holdfast internal complete -- WORDS`, asked by the completion scripts: what the last word may become. */
+async function runComplete(words: readonly string[]): Promise<ExitCode> {
+  const [{ complete, formatCompletion }, { namesFromDaemon }, { describeProgram }, { DEFAULT_RUN_DIR }] =
+    await Promise.all([
+      import("./cli/completion/complete.ts"),
+      import("./cli/completion/daemon-names.ts"),
+      import("./cli/program.ts"),
+      import("./cli/commands/command.ts"),
+    ]);
+  const given = words.indexOf("--run-dir") + 1;
+  const runDir = (given > 0 && words[given]) || DEFAULT_RUN_DIR;
+  const names = namesFromDaemon(controlSocketIn(runDir));
+  process.stdout.write(formatCompletion(await complete(describeProgram(""), words, names)));
+  return EXIT.OK;
+}
+
 async function main(argv: readonly string[]): Promise<ExitCode | null> {
   const [first, role = ""] = argv;
   const internal = first === "internal" && process.send !== undefined ? INTERNAL_ROLES[role] : undefined;
@@ -54,6 +70,7 @@ async function main(argv: readonly string[]): Promise<ExitCode | null> {
     return null;
   }
   if (first === "internal" && role === "sweep") return runSweep(argv.slice(2));
+  if (first === "internal" && role === "complete") return runComplete(argv.slice(3));
   const [{ runProgram }, { readVersion }] = await Promise.all([import("./cli/program.ts"), import("./cli/version.ts")]);
   const stream = (output: NodeJS.WriteStream) => ({
     write: (text: string) => void output.write(text),
@@ -92,6 +109,11 @@ async function main(argv: readonly string[]): Promise<ExitCode | null> {
     handover: async ({ runDir, instance, json }) => {
       const { handoverCommand } = await import("./cli/daemon-commands.ts");
       return handoverCommand({ controlSocket: controlSocketIn(runDir), instance, json }, terminal);
+    },
+    completion: async ({ shell }) => {
+      const { completionScript } = await import("./cli/completion/scripts.ts");
+      terminal.out.write(completionScript(shell));
+      return EXIT.OK;
     },
   };
   return runProgram(argv, readVersion(), handlers, terminal);

@@ -67,7 +67,7 @@ async function accepted(argv: readonly string[]) {
   const said: string[] = [];
   const fine = async () => 0 as const;
   const output = { write: (text: string) => void said.push(text), isTerminal: false };
-  const handlers = { run: fine, check: fine, reload: fine, status: fine, handover: fine };
+  const handlers = { run: fine, check: fine, reload: fine, status: fine, handover: fine, completion: fine };
   const exitCode = await runProgram(argv, "0", handlers, { out: output, err: output, env: {} });
   return { exitCode, said: said.join("") };
 }

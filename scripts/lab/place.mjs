@@ -17,6 +17,11 @@ const LAB_PACKAGES = [
   "procps",
   "kmod",
   "keepalived",
+  "bash",
+  "zsh",
+  "fish",
+  "tmux",
+  "mandoc",
 ];
 
 /**

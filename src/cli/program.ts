@@ -3,6 +3,7 @@ import { DirectorError, messageOf } from "../base/director-error.ts";
 import { EXIT, type ExitCode, exitCodeFor } from "../base/exit-codes.ts";
 import { addCheck, type CheckHandler } from "./commands/check.ts";
 import { type CommandLine, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR, examples } from "./commands/command.ts";
+import { addCompletion, type CompletionHandler } from "./commands/completion.ts";
 import { addHandover, type HandoverHandler } from "./commands/handover.ts";
 import { addReload, type ReloadHandler } from "./commands/reload.ts";
 import { addRun, type RunHandler } from "./commands/run.ts";
@@ -13,7 +14,7 @@ import type { Terminal } from "./terminal.ts";
  * What the commands do: each returns the exit code. They are handed in, so that a command loads only what it needs: `status`
  * no YAML, `check` no HTTP client.
  */
-export type Handlers = RunHandler & CheckHandler & ReloadHandler & StatusHandler & HandoverHandler;
+export type Handlers = RunHandler & CheckHandler & ReloadHandler & StatusHandler & HandoverHandler & CompletionHandler;
 
 /** In the order of the help text. */
 const COMMANDS: readonly ((commandLine: CommandLine<Handlers>) => void)[] = [
@@ -22,6 +23,7 @@ const COMMANDS: readonly ((commandLine: CommandLine<Handlers>) => void)[] = [
   addReload,
   addStatus,
   addHandover,
+  addCompletion,
 ];
 
 /**
@@ -62,6 +64,13 @@ export function report(thrown: unknown, isDebug: boolean, terminal: Terminal): E
 function stackOf(error: Error): string {
   const cause = error.cause instanceof Error ? `\ncaused by: ${stackOf(error.cause)}` : "";
   return `${error.stack ?? error.message}${cause}`;
+}
+
+/** All commands with their options and help, to be described or completed and not to be run. */
+export function describeProgram(version: string): Command {
+  const silent = { write: () => {}, isTerminal: false };
+  // Nobody parses a command line with it, so nothing reaches the handlers.
+  return buildProgram(version, {} as Handlers, { out: silent, err: silent, env: {} }, () => {});
 }
 
 function buildProgram(

@@ -2,9 +2,24 @@ import { z } from "zod";
 import { innerOfSchema, keyDocOf, shapesOfSchema, valueDocOf } from "./schema/kit.ts";
 import { rootSchema } from "./schema/root.ts";
 
-/** A map of the configuration: a section of the reference page. */
+/** A map of the configuration: a section of the reference. */
+export interface ReferenceSection {
+  /** Key paths that lead to it, the first one as its title: `vrrp.instances.NAME`; empty = the top of the file. */
+  readonly paths: readonly string[];
+  readonly description: string;
+  readonly keys: readonly ReferenceKey[];
+}
+
+/** What there is to know about a key. Texts have `code` in backticks. */
+export interface ReferenceKey {
+  readonly key: string;
+  readonly takes: string;
+  /** As it would be written; null = the key must be given. */
+  readonly default: string | null;
+  readonly description: string;
+}
+
 interface Section {
-  /** Key paths that lead to it, the first one as its title: `vrrp.instances.NAME`. */
   readonly paths: string[];
   readonly description: string;
 }
@@ -12,30 +27,36 @@ interface Section {
 /** Sections by their schema, in the order of the page; bounded by the schema. */
 type Sections = Map<z.ZodObject, Section>;
 
-const INTRODUCTION = `# Configuration
-
-One YAML file says everything: \`/etc/holdfast/holdfast.yaml\`, or the file named on the command line. \`holdfast check FILE\`
+/** What holds for the whole file: a paragraph, and notes. */
+export const REFERENCE_LEAD = `One YAML file says everything: \`/etc/holdfast/holdfast.yaml\`, or the file named on the command line. \`holdfast check FILE\`
 prints every mistake in it, with the line and what to write instead; \`holdfast check --explain FILE\` prints it with every
-default filled in. \`etc/holdfast.yaml\` is an annotated example.
+default filled in. \`etc/holdfast.yaml\` is an annotated example.`;
 
-- YAML 1.2: \`yes\`, \`no\`, \`on\` and \`off\` are text; anchors, aliases and merge keys (\`<<\`) work.
-- Nothing is guessed. Numbers stand without quotes, durations with their unit (\`500ms\`, \`2s\`, \`1.5s\`, \`5m\`, \`1h\`, \`1d\`),
-  sizes with theirs (\`64KiB\`). Unknown keys are errors.
-- An IPv6 address with a port stands in brackets and quotes: \`"[2001:db8::10]:80"\`.
-- Names of instances and services consist of letters, digits, dots, dashes and underscores.
-- Values of headers such as Authorization or Cookie, and of \`key\` under \`tls\`, never appear in messages.
-- Files named under \`include\` may hold \`vrrp.instances\`, \`services\` and \`schedules\`. Their names are relative to the main
-  file; \`*\` and \`?\` stand for any characters, not for a leading dot. Matches are read in alphabetical order.
+export const REFERENCE_NOTES = [
+  `YAML 1.2: \`yes\`, \`no\`, \`on\` and \`off\` are text; anchors, aliases and merge keys (\`<<\`) work.`,
+  `Nothing is guessed. Numbers stand without quotes, durations with their unit (\`500ms\`, \`2s\`, \`1.5s\`, \`5m\`, \`1h\`, \`1d\`),
+  sizes with theirs (\`64KiB\`). Unknown keys are errors.`,
+  `An IPv6 address with a port stands in brackets and quotes: \`"[2001:db8::10]:80"\`.`,
+  `Names of instances and services consist of letters, digits, dots, dashes and underscores.`,
+  `Values of headers such as Authorization or Cookie, and of \`key\` under \`tls\`, never appear in messages.`,
+  `Files named under \`include\` may hold \`vrrp.instances\`, \`services\` and \`schedules\`. Their names are relative to the main
+  file; \`*\` and \`?\` stand for any characters, not for a leading dot. Matches are read in alphabetical order.`,
+];
 
-This page is generated from the schema that \`check\` uses (src/config/schema/); \`UPDATE_FIXTURES=1 npm run test:unit\`
-rewrites it.
-`;
-
-/** docs/configuration.md: every key, from the schema's own descriptions. */
-export function referencePage(): string {
+/** Every section, outside in, from the schema's own descriptions. */
+export function referenceSections(): readonly ReferenceSection[] {
   const sections: Sections = new Map();
   collect(rootSchema, "", "The top of the main file.", sections);
-  return [INTRODUCTION, ...[...sections].map(([schema, section]) => renderSection(schema, section))].join("\n");
+  return [...sections].map(([schema, section]) => ({ ...section, keys: keysOf(schema) }));
+}
+
+/** docs/configuration.md. */
+export function referencePage(): string {
+  const notes = REFERENCE_NOTES.map((note) => `- ${note}\n`).join("");
+  const origin = `This page is generated from the schema that \`check\` uses (src/config/schema/); \`UPDATE_FIXTURES=1 npm run test:unit\`
+rewrites it.`;
+  const introduction = `# Configuration\n\n${REFERENCE_LEAD}\n\n${notes}\n${origin}\n`;
+  return [introduction, ...referenceSections().map(renderSection)].join("\n");
 }
 
 /** Finds the maps with known keys inside a value, outside in. A map that is used in several places is one section. */
@@ -66,12 +87,22 @@ function collect(schema: z.ZodType, path: string, description: string, sections:
   }
 }
 
-function renderSection(schema: z.ZodObject, { paths, description }: Section): string {
-  const [first = "", ...others] = paths;
-  const rows = Object.entries(schema.shape).map(([key, value]) => {
+function keysOf(schema: z.ZodObject): readonly ReferenceKey[] {
+  return Object.entries(schema.shape).map(([key, value]) => {
     const doc = keyDocOf(value);
-    const takes = valueDocOf(unwrap(value))?.accepts ?? "";
-    const cells = [`\`${key}\``, takes, doc?.default ?? "**required**", doc?.description ?? ""];
+    return {
+      key,
+      takes: valueDocOf(unwrap(value))?.accepts ?? "",
+      default: doc?.default ?? null,
+      description: doc?.description ?? "",
+    };
+  });
+}
+
+function renderSection({ paths, description, keys }: ReferenceSection): string {
+  const [first = "", ...others] = paths;
+  const rows = keys.map((row) => {
+    const cells = [`\`${row.key}\``, row.takes, row.default ?? "**required**", row.description];
     return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
   });
   const title = first === "" ? "## Top level" : `## \`${first}\``;

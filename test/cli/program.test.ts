@@ -46,6 +46,7 @@ async function holdfast(
       run: options.run ?? record,
       reload: record,
       handover: record,
+      completion: record,
       status: async (call) => {
         calls.push(call);
         return EXIT.DEGRADED;
