@@ -1,6 +1,7 @@
 // Compiles native/holdfast.c into native/holdfast.node: one call of the C compiler, no build system.
 // npm runs it on install. A built file that belongs to this source and loads is kept (release packages carry one);
 // the install fails only where there is neither such a file nor a way to compile one.
+// `--force` compiles in any case; `--output FILE` leaves the built file alone and compiles into FILE.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, renameSync, rmSync } from "node:fs";
@@ -36,7 +37,9 @@ function compile(output) {
   }
   const flags = ["-std=gnu11", "-O2", "-g", "-Wall", "-Wextra", "-fPIC", "-fvisibility=hidden"];
   const hardening = ["-fstack-protector-strong", "-D_FORTIFY_SOURCE=2", "-Wl,-z,relro,-z,now"];
-  const args = [...flags, ...hardening, `-I${headers}`, `-DHOLDFAST_SOURCE="${fingerprint}"`, "-shared"];
+  // The same bytes wherever the checkout lies.
+  const map = `-ffile-prefix-map=${dirname(here)}=.`;
+  const args = [...flags, ...hardening, map, `-I${headers}`, `-DHOLDFAST_SOURCE="${fingerprint}"`, "-shared"];
   const compiler = process.env.CC ?? "cc";
   const result = spawnSync(compiler, [...args, "-o", output, source], { encoding: "utf8" });
   if (result.error !== undefined) return `there is no C compiler (${compiler})`;
@@ -48,7 +51,17 @@ function compile(output) {
   return undefined;
 }
 
+/** @returns exit code */
+function buildElsewhere(output) {
+  const why = compile(output);
+  if (why === undefined) return 0;
+  console.error(`holdfast: cannot compile the native addon: ${why}; ${REMEDY}.`);
+  return 1;
+}
+
 function build() {
+  const elsewhere = process.argv.indexOf("--output");
+  if (elsewhere > 0) return buildElsewhere(process.argv[elsewhere + 1]);
   const force = process.argv.includes("--force");
   const present = fingerprintOf(target);
   if (present === fingerprint && !force) return 0;

@@ -1,0 +1,28 @@
+// /usr/share/doc/holdfast/copyright: our licence, and that of each library in full, as its authors ask.
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { libraryFolders } from "./program.mjs";
+
+const LICENCE_FILE = /^(licen[cs]e|copying)(\.\w+|-mit)?$/i;
+
+const OURS = `holdfast, a high-availability director for Linux Virtual Server
+
+Copyright: the authors of holdfast
+License: Apache-2.0
+ On Debian systems, the full text of the Apache License, version 2.0, is in /usr/share/common-licenses/Apache-2.0.
+
+The folder /usr/lib/holdfast/node_modules holds these libraries, each under its own licence:
+`;
+
+function paragraph({ path, name }) {
+  const { version, license } = JSON.parse(readFileSync(join(path, "package.json"), "utf8"));
+  const file = readdirSync(path).find((entry) => LICENCE_FILE.test(entry));
+  if (file === undefined)
+    throw new Error(`the library ${name} ${version} (${license}) brings no licence text: ${path}`);
+  const text = readFileSync(join(path, file), "utf8").trim();
+  return `\n--- ${name} ${version} (${license})\n\n${text}\n`;
+}
+
+export function copyrightText() {
+  return `${OURS}${libraryFolders().map(paragraph).join("")}`;
+}

@@ -1,0 +1,51 @@
+// Everything of the package outside /usr/lib/holdfast: units, the example, manual, completion, documents.
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { root } from "../setup.mjs";
+import { copyrightText } from "./copyright.mjs";
+import { copyTo, MAINTAINER, putFile } from "./facts.mjs";
+
+const DOC = "usr/share/doc/holdfast";
+/** Without a time in it: the same text gives the same bytes. */
+function gzip(text) {
+  return gzipSync(text, { level: 9 });
+}
+
+const EXAMPLE = "etc/holdfast/holdfast.yaml.example";
+
+/** dpkg asks before it replaces one that was changed. The file that the director reads is the administrator's own. */
+export const CONFFILES = [`/${EXAMPLE}`];
+
+function stageUnits(stage) {
+  const folder = join(root, "systemd");
+  for (const name of readdirSync(folder).filter((entry) => entry.endsWith(".service"))) {
+    copyTo(stage, join("usr/lib/systemd/system", name), join(folder, name));
+  }
+  copyTo(stage, "usr/lib/sysusers.d/holdfast.conf", join(root, "packaging/debian/sysusers.conf"));
+}
+
+function stageDocuments(stage, { version, date }) {
+  for (const name of readdirSync(join(root, "docs")).filter((entry) => entry.endsWith(".md"))) {
+    copyTo(stage, join(DOC, "docs", name), join(root, "docs", name));
+  }
+  copyTo(stage, join(DOC, "README.md"), join(root, "README.md"));
+  const examples = join(root, "etc/examples");
+  for (const name of readdirSync(examples)) copyTo(stage, join(DOC, "examples", name), join(examples, name));
+  putFile(stage, join(DOC, "changelog.gz"), gzip(debianChangelog(version, date)));
+  putFile(stage, join(DOC, "NEWS.md.gz"), gzip(readFileSync(join(root, "CHANGELOG.md"))));
+  putFile(stage, join(DOC, "copyright"), copyrightText());
+  copyTo(stage, "usr/share/lintian/overrides/holdfast", join(root, "packaging/debian/lintian-overrides"));
+}
+
+function debianChangelog(version, date) {
+  const when = new Date(date * 1000).toUTCString().replace("GMT", "+0000");
+  return `holdfast (${version}) unstable; urgency=medium\n\n  * See NEWS.md.gz.\n\n -- ${MAINTAINER}  ${when}\n`;
+}
+
+/** @param {import("./facts.mjs").Facts} facts */
+export function stageSurroundings(stage, facts) {
+  copyTo(stage, EXAMPLE, join(root, "etc/holdfast.yaml"));
+  stageUnits(stage);
+  stageDocuments(stage, facts);
+}
