@@ -18,6 +18,8 @@ const STABLE_MS = 60_000;
 const SILENT_AFTER = 3;
 /** A child that has not even started after so many is killed: loading the program takes seconds on a slow machine. */
 const STARTED_AFTER = 60;
+/** One that is still there so many questions after it was killed hangs in the kernel, and nothing here helps. */
+const BEYOND_HELP_AFTER = 10;
 
 export interface ChildKeeperOptions extends ChildHandleOptions {
   readonly name: "vrrp" | "checker";
@@ -98,7 +100,7 @@ export class ChildKeeper<Config, State, Fact = never> {
       return;
     }
     this.#missed += 1;
-    const { name, frozenAfter } = this.#options;
+    const { name } = this.#options;
     if (this.#missed >= SILENT_AFTER && this.#state === "running") {
       this.#state = "silent";
       this.#say(
@@ -107,13 +109,22 @@ export class ChildKeeper<Config, State, Fact = never> {
         processEvent(this.#options.name, "running", "silent", "it does not answer"),
       );
     }
-    if (this.#missed !== (this.#isReady ? frozenAfter : STARTED_AFTER)) return;
+    if (this.#missed !== this.#patience()) return;
     this.#say(
       "error",
       `the ${name} process has not answered for too long; killed`,
       processEvent(this.#options.name, "silent", "killed", "it has not answered for too long"),
     );
     handle.kill("SIGKILL");
+  }
+
+  #patience(): number {
+    return this.#isReady ? this.#options.frozenAfter : STARTED_AFTER;
+  }
+
+  /** Whether the child answers, or is about to be replaced: false for one that not even a kill has ended. */
+  isAttended(): boolean {
+    return this.#missed < this.#patience() + BEYOND_HELP_AFTER;
   }
 
   #answered(handle: ChildHandle<Config, State, Fact>): void {

@@ -15,6 +15,7 @@ import { openServiceManager } from "../sys/sd-notify.ts";
 import { describeChanges } from "./describe-changes.ts";
 import type { LoadedConfig } from "./reloader.ts";
 import { Supervisor } from "./supervisor.ts";
+import { startWatchdog, watchdogTimeUs } from "./watchdog.ts";
 
 /** Group whose members may use the control socket. */
 const CONTROL_GROUP = "holdfast";
@@ -75,6 +76,8 @@ export async function runDaemon(options: DaemonOptions, collaborators: DaemonCol
       eventStore: new LineLog({ dir: join(options.stateDir, EVENTS_FOLDER), ...EVENT_SEGMENTS }),
     },
   );
+  const withinUs = watchdogTimeUs(options.env, process.pid);
+  if (withinUs !== undefined) startWatchdog({ withinUs }, { isWell: () => supervisor.isWell(), notify });
   return supervisor.run();
 }
 

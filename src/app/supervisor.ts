@@ -220,6 +220,11 @@ export class Supervisor {
     return finished;
   }
 
+  /** Whether both children are looked after; what the service manager's watchdog is told. */
+  isWell(): boolean {
+    return this.#vrrp.isAttended() && this.#checker.isAttended();
+  }
+
   status(): DirectorStatus {
     const instances = this.#board.instances(this.#config);
     const services = this.#board.services(this.#config);

@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { EventEmitter, once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { mock } from "node:test";
 import { fileURLToPath } from "node:url";
 import { ChildKeeper } from "../../src/app/child-keeper.ts";
+import { ChildHandle } from "../../src/ipc/child-handle.ts";
 import type { LogEntry } from "../../src/ports/logger.ts";
 
 const fixtures = fileURLToPath(new URL("../../../test/fixtures/children", import.meta.url));
@@ -182,6 +184,27 @@ describe("child keeper", () => {
       ["the checker process does not answer", "the checker process answers again"],
     );
     assert.equal(keeper.status().restarts, 0);
+    await keeper.stop();
+  });
+
+  it("says of a child that not even a kill ends that nobody attends to it", async () => {
+    const { keeper, events } = keeperOf("obedient.mjs", 5_000, 5_000, { askEveryMs: 10, frozenAfter: 5 });
+    keeper.start();
+    await once(events, "configured");
+    const { pid } = keeper.status();
+    assert.ok(pid !== null);
+    assert.equal(keeper.isAttended(), true);
+    // As a process does that waits in the kernel for a disk.
+    const kill = mock.method(ChildHandle.prototype, "kill", () => undefined);
+    process.kill(pid, "SIGSTOP");
+    while (keeper.isAttended()) await nextTurn();
+    assert.equal(kill.mock.callCount(), 1);
+    kill.mock.restore();
+    const gone = once(events, "gone");
+    process.kill(pid, "SIGKILL");
+    await gone;
+    await once(events, "configured");
+    assert.equal(keeper.isAttended(), true);
     await keeper.stop();
   });
 

@@ -7,8 +7,9 @@ import { handoverBoundUs } from "../../src/vrrp/handover.ts";
 import { ADVERT_INTERVAL_MAX_CS, csToUs } from "../../src/vrrp/timing.ts";
 
 const file = fileURLToPath(new URL("../../../systemd/holdfast.service", import.meta.url));
+const text = readFileSync(file, "utf8");
 const settings = new Map(
-  readFileSync(file, "utf8")
+  text
     .split("\n")
     .filter((line) => /^[A-Z]\w*=/.test(line))
     .map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)] as const),
@@ -40,5 +41,17 @@ describe("systemd/holdfast.service", () => {
     const handoverSeconds = handoverBoundUs(csToUs(ADVERT_INTERVAL_MAX_CS)) / 1_000_000;
     assert.ok(Number(settings.get("TimeoutStopSec")) > handoverSeconds + 2 + 5 + 10 + 14);
     assert.equal(settings.get("OOMPolicy"), "continue");
+  });
+
+  it("waits for a configuration, and for what only the supervisor may say", () => {
+    assert.equal(settings.get("ConditionPathExists"), DEFAULT_FILE);
+    assert.equal(settings.get("NotifyAccess"), "main");
+    assert.ok(Number(settings.get("WatchdogSec")) > 0);
+  });
+
+  it("gives every capability its reason", () => {
+    for (const capability of settings.get("CapabilityBoundingSet")?.split(" ") ?? [])
+      assert.match(text, new RegExp(`^# ${capability}: \\w`, "m"));
+    assert.equal(settings.get("AmbientCapabilities"), "");
   });
 });
