@@ -9,6 +9,7 @@ import { systemClock, TimeoutAlarms } from "../sys/clock.ts";
 import { NETLINK_GENERIC } from "../sys/constants.ts";
 import { LinkMonitor } from "../sys/link-monitor.ts";
 import { KernelNetlinkSocket } from "../sys/netlink-socket.ts";
+import { offerFirstForMemory } from "../sys/oom-order.ts";
 import { SystemProcessRunner } from "../sys/process-runner.ts";
 import { openTcpConnector } from "../sys/tcp-connector.ts";
 import { Checker } from "./checker.ts";
@@ -30,6 +31,8 @@ import { TrafficMeter } from "./traffic-meter.ts";
 /** The `checker` child: every check, and the only writer of the IPVS table. */
 export function runCheckerProcess(): void {
   ignoreTerminalSignals();
+  // The kernel forwards without a checker; nobody keeps the addresses without a vrrp process. Where it is refused, nothing is lost yet.
+  offerFirstForMemory();
   const channel = new ChildChannel<CheckerProcessConfig, CheckerNews, CheckerFact>();
   const logger = new RelayLogger(channel.outbox);
   const connector = openTcpConnector();
