@@ -24,11 +24,13 @@ export interface CheckSnapshot {
   readonly last: string | null;
   /** Attempts that were made, with any outcome. */
   readonly attempts: number;
+  readonly failed: number;
   /** Times that an attempt could not be made. */
   readonly notRun: number;
   /** Slots that went by while an attempt was still under way or the process did not get to run. */
   readonly missed: number;
   readonly latencyUs: number | null;
+  readonly latencySumUs: number;
 }
 
 /** One check of one server at run time: where it stands, and what its attempts said. */
@@ -52,9 +54,11 @@ export class CheckTask {
   #scriptWeight: number | null = null;
   #last: Outcome | null = null;
   #attempts = 0;
+  #failed = 0;
   #notRun = 0;
   #missed = 0;
   #latencyUs: number | null = null;
+  #latencySumUs = 0;
 
   constructor(
     options: {
@@ -122,7 +126,9 @@ export class CheckTask {
       return [];
     }
     this.#attempts += 1;
+    if (!outcome.passed) this.#failed += 1;
     this.#latencyUs = nowUs - this.startedUs;
+    this.#latencySumUs += this.#latencyUs;
     this.isNotRunReported = false;
     if (outcome.passed) this.#scriptWeight = outcome.weight ?? null;
     const type = outcome.passed ? "passed" : "failed";
@@ -140,9 +146,11 @@ export class CheckTask {
       lastReason: this.#last === null ? null : this.#last.passed ? "passed" : this.#last.reason,
       last: this.#last?.detail ?? null,
       attempts: this.#attempts,
+      failed: this.#failed,
       notRun: this.#notRun,
       missed: this.#missed,
       latencyUs: this.#latencyUs,
+      latencySumUs: this.#latencySumUs,
     };
   }
 }

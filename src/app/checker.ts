@@ -385,13 +385,16 @@ function statusOf(snapshot: ServerSnapshot, clock: Clock): CheckedServer {
     present: decision.present,
     weight: decision.weight,
     why: decision.why,
-    checks: snapshot.checks.map(({ name, verdict, sinceUs, last, latencyUs, attempts }) => ({
-      name,
-      verdict,
-      since: iso(sinceUs),
-      last,
-      latencyUs,
-      attempts,
+    checks: snapshot.checks.map((check) => ({
+      name: check.name,
+      verdict: check.verdict,
+      since: iso(check.sinceUs),
+      last: check.last,
+      latencyUs: check.latencyUs,
+      attempts: check.attempts,
+      failed: check.failed,
+      notRun: check.notRun,
+      latencySumUs: check.latencySumUs,
     })),
   };
 }

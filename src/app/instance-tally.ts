@@ -1,9 +1,9 @@
 import { Histogram } from "../base/histogram.ts";
 import type { ChecksumForm } from "../config/model.ts";
-import type { InstanceStatus } from "../control/status.ts";
+import type { InstanceStatus, TransitionCount } from "../control/status.ts";
 import type { RejectReason } from "../vrrp/accept.ts";
 import type { DifferenceCode } from "../vrrp/differences.ts";
-import type { WarningCode } from "../vrrp/instance-model.ts";
+import type { InstanceAction, WarningCode } from "../vrrp/instance-model.ts";
 import type { TimerKind } from "../vrrp/lateness.ts";
 
 /** What an instance counts, from its start on. */
@@ -21,11 +21,20 @@ export class InstanceTally {
   /** Bounded by the reject reasons, the forms and the codes. */
   readonly #rejected = new Map<RejectReason, number>();
   readonly #forms = new Map<ChecksumForm, number>();
+  /** Bounded by the phases and the codes. */
+  readonly #transitions = new Map<string, TransitionCount>();
   readonly #events = new Map<DifferenceCode | WarningCode, number>();
 
   /** @param lateUs how long after its time a timer ran out */
   late(kind: TimerKind, lateUs: number): void {
     this.#lateness[kind].record(lateUs);
+  }
+
+  transition({ from, to, code }: Extract<InstanceAction, { readonly type: "transition" }>): void {
+    if (to === "master") this.becameMaster += 1;
+    const key = `${from} ${to} ${code}`;
+    const count = (this.#transitions.get(key)?.count ?? 0) + 1;
+    this.#transitions.set(key, { from, to, reason: code, count });
   }
 
   rejected(reason: RejectReason): void {
@@ -50,6 +59,7 @@ export class InstanceTally {
       becameMaster,
       handovers,
       strayPackets,
+      transitions: [...this.#transitions.values()],
       rejected: Object.fromEntries(this.#rejected),
       checksumForms: Object.fromEntries(this.#forms),
       events: Object.fromEntries(this.#events),

@@ -407,7 +407,7 @@ export class VrrpInstance {
         break;
       case "transition":
         this.#sinceWallMs = this.#with.clock.wallMs();
-        if (action.to === "master") this.#tally.becameMaster += 1;
+        this.#tally.transition(action);
         this.#voice.say(
           action.to === "fault" ? "warning" : "notice",
           `${action.from} -> ${action.to}: ${action.reason}`,

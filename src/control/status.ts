@@ -92,12 +92,22 @@ export interface InstanceCounters {
   readonly handovers: number;
   /** Packets on its interface, whoever sent them, for a VRID that nobody here speaks by the transport that they came by. */
   readonly strayPackets: number;
+  /** Changes of phase, by what changed and why. */
+  readonly transitions: readonly TransitionCount[];
   /** Packets refused, by reason. */
   readonly rejected: Readonly<Record<string, number>>;
   /** Adverts received by checksum form. */
   readonly checksumForms: Readonly<Record<string, number>>;
   /** Two masters, a standstill, and adverts that differ from this node's, by kind. */
   readonly events: Readonly<Record<string, number>>;
+}
+
+export interface TransitionCount {
+  readonly from: InstanceStatus["phase"];
+  readonly to: InstanceStatus["phase"];
+  /** A code: `master_silent`, `outranked`. */
+  readonly reason: string;
+  readonly count: number;
 }
 
 export interface ServiceStatus {
@@ -129,8 +139,16 @@ export interface CheckStatus {
   readonly since: string;
   /** What the last attempt said; null before the first. */
   readonly last: string | null;
+  /** Of the last attempt. */
   readonly latencyUs: number | null;
+  /** Attempts that were made, with any outcome. */
   readonly attempts: number;
+  /** Those of them that failed. */
+  readonly failed: number;
+  /** Times that an attempt could not be made: this machine's fault, not the server's. */
+  readonly notRun: number;
+  /** Of all attempts together. */
+  readonly latencySumUs: number;
 }
 
 /** The kernel's connection synchronisation. */

@@ -67,7 +67,7 @@ export function onResign(
     return {
       // A handover that has just succeeded is seen to its end: the copy of the addresses, the announcements.
       state: { ...enter(config, state, "initialize", nowUs, "stopped"), farewell: state.farewell },
-      actions: [transition(state.phase, "initialize", "stopped")],
+      actions: [transition(state.phase, "initialize", { code: "stopped", reason: "stopped" })],
     };
   }
   if (state.handover !== null) {
@@ -112,7 +112,7 @@ export function succeed(
     actions: [
       { type: "releaseAddresses" },
       { type: "announceFor", successor },
-      transition("master", phase, reason),
+      transition("master", phase, { code: "handed_over", reason }),
       { type: "handoverEnded", purpose, successor, tookUs: nowUs - handover.sinceUs, reason },
     ],
   };
@@ -158,7 +158,7 @@ export function onHandoverTick(
   const reason = `stopped; ${silence}`;
   return {
     state: enter(config, state, "initialize", nowUs, reason),
-    actions: [{ type: "releaseAddresses" }, ...undo, transition("master", "initialize", reason)],
+    actions: [{ type: "releaseAddresses" }, ...undo, transition("master", "initialize", { code: "stopped", reason })],
   };
 }
 

@@ -177,9 +177,40 @@ export type InstanceAction =
       readonly reason: string;
     }
   /** The phase changed; logged and counted. */
-  | { readonly type: "transition"; readonly from: Phase; readonly to: Phase; readonly reason: string }
+  | ({ readonly type: "transition"; readonly from: Phase; readonly to: Phase } & TransitionCause)
   /** Something an operator should know that is no transition. */
   | { readonly type: "warn"; readonly code: WarningCode; readonly message: string };
+
+/** Why a phase changed; stable, used as counter names in status. */
+export type TransitionCode =
+  /** The instance begins, or can serve again. */
+  | "started"
+  | "recovered"
+  /** To master: it owns the address; a run before was master a moment ago. */
+  | "owner"
+  | "resumed"
+  /** To master: nobody was ever heard; the master said goodbye, was of lower rank, or is not heard any more. */
+  | "no_master"
+  | "master_resigned"
+  | "preempts"
+  | "master_silent"
+  /** To master: another member of the group became it. */
+  | "group"
+  /** From master: a peer wins; this process stood still; a successor was asked for and heard. */
+  | "outranked"
+  | "stalled"
+  | "handed_over"
+  /** It plays dead for a drill, or is back from that. */
+  | "drill"
+  /** It cannot serve, or is not to serve any more. */
+  | "fault"
+  | "stopped";
+
+/** The same for counting and for people. */
+export interface TransitionCause {
+  readonly code: TransitionCode;
+  readonly reason: string;
+}
 
 export type WarningCode = "split_brain" | "address_lost" | "stalled";
 

@@ -10,6 +10,7 @@ import type {
   InstanceParameters,
   InstanceState,
   StepResult,
+  TransitionCause,
 } from "./instance-model.ts";
 import { fallSilent, onAdvertInSilence, onReclaim, onSilenceTick, silenceEnd } from "./silence.ts";
 import { ADVERT_INTERVAL_MIN_CS, csToUs, DOWN_INTERVALS, masterDownUs, skewUs } from "./timing.ts";
@@ -83,7 +84,9 @@ function advance(config: InstanceParameters, state: InstanceState, event: Instan
     case "reclaim":
       return onReclaim(config, state, event.nowUs, event.preempts);
     case "join":
-      return state.phase === "backup" ? takeOver(config, state, event.nowUs, event.reason) : unchanged(state);
+      return state.phase === "backup"
+        ? takeOver(config, state, event.nowUs, { code: "group", reason: event.reason })
+        : unchanged(state);
     case "tick":
       return onTick(config, state, event.nowUs);
     case "advert":
@@ -114,19 +117,29 @@ function onStart(
   if (fault !== null) {
     return {
       state: enter(config, state, "fault", nowUs, fault),
-      actions: [...dropHandover(state, nowUs, fault), transition(state.phase, "fault", fault)],
+      actions: [
+        ...dropHandover(state, nowUs, fault),
+        transition(state.phase, "fault", { code: "fault", reason: fault }),
+      ],
     };
   }
   if (event.resumes) {
-    return takeOver(config, state, nowUs, "resumes: it was master a moment ago, and no peer can have taken over since");
+    const reason = "resumes: it was master a moment ago, and no peer can have taken over since";
+    return takeOver(config, state, nowUs, { code: "resumed", reason });
   }
-  return usable(config, state, nowUs, "started");
+  return usable(config, state, nowUs, { code: "started", reason: "started" });
 }
 
-function usable(config: InstanceParameters, state: InstanceState, nowUs: number, what: string): StepResult {
-  return config.priority === PRIORITY_OWNER && !state.isResting
-    ? takeOver(config, state, nowUs, `${what}; priority 255 owns the address and does not wait`)
-    : listen(config, state, nowUs, `${what}; listening for a master`);
+function usable(
+  config: InstanceParameters,
+  state: InstanceState,
+  nowUs: number,
+  { code, reason }: TransitionCause,
+): StepResult {
+  if (config.priority !== PRIORITY_OWNER || state.isResting)
+    return listen(config, state, nowUs, { code, reason: `${reason}; listening for a master` });
+  const owns = `${reason}; priority 255 owns the address and does not wait`;
+  return takeOver(config, state, nowUs, { code: "owner", reason: owns });
 }
 
 function onShutdown(config: InstanceParameters, state: InstanceState, nowUs: number): StepResult {
@@ -138,7 +151,7 @@ function onShutdown(config: InstanceParameters, state: InstanceState, nowUs: num
     actions: [
       ...leave(state),
       ...dropHandover(state, nowUs, "stopped"),
-      transition(state.phase, "initialize", "stopped"),
+      transition(state.phase, "initialize", { code: "stopped", reason: "stopped" }),
     ],
   };
 }
@@ -168,7 +181,7 @@ function onMasterDown(config: InstanceParameters, state: InstanceState, dueUs: n
   const lateUs = nowUs - dueUs;
   // After a standstill of the machine nothing waits in the socket, although the master may live: listen once more.
   if (lateUs < state.masterAdvertUs || state.isSecondLook) {
-    return takeOver(config, state, nowUs, takeoverReason(config, state, nowUs));
+    return takeOver(config, state, nowUs, takeoverCause(config, state, nowUs));
   }
   return {
     state: { ...state, isSecondLook: true, downDeadlineUs: nowUs + secondLookUs(config, state) },
@@ -246,7 +259,7 @@ function listenAfterStall(
   const quiet = enter(config, state, "backup", nowUs, reason);
   return {
     state: { ...quiet, downDeadlineUs: nowUs + secondLookUs(config, quiet) },
-    actions: [{ type: "releaseAddresses" }, transition("master", "backup", reason)],
+    actions: [{ type: "releaseAddresses" }, transition("master", "backup", { code: "stalled", reason })],
   };
 }
 
@@ -258,14 +271,18 @@ function stallWarning(silentUs: number, remedy: string): InstanceAction {
   };
 }
 
-function takeoverReason(config: InstanceParameters, state: InstanceState, nowUs: number): string {
+function takeoverCause(config: InstanceParameters, state: InstanceState, nowUs: number): TransitionCause {
   const { heard } = state;
-  if (heard === null) return "no master was heard";
-  if (heard.priority === PRIORITY_RELEASE) return `master ${heard.address} resigned`;
-  if (heard.priority < config.priority && nowUs - heard.atUs <= state.masterAdvertUs) {
-    return `preempts ${heard.address} (priority ${heard.priority}) with priority ${config.priority}`;
+  if (heard === null) return { code: "no_master", reason: "no master was heard" };
+  const { address, priority } = heard;
+  if (priority === PRIORITY_RELEASE) return { code: "master_resigned", reason: `master ${address} resigned` };
+  const silentUs = nowUs - heard.atUs;
+  if (priority < config.priority && silentUs <= state.masterAdvertUs) {
+    const reason = `preempts ${address} (priority ${priority}) with priority ${config.priority}`;
+    return { code: "preempts", reason };
   }
-  return `no advert accepted from master ${heard.address} (priority ${heard.priority}), last heard ${ago(nowUs - heard.atUs)} ago`;
+  const reason = `no advert accepted from master ${address} (priority ${priority}), last heard ${ago(silentUs)} ago`;
+  return { code: "master_silent", reason };
 }
 
 function ago(us: number): string {
@@ -343,7 +360,7 @@ function onAdvertInMaster(config: InstanceParameters, state: InstanceState, adve
   const isReplaced = config.preempt.mode !== "always" && silentUs >= DOWN_INTERVALS * config.advertIntervalUs;
   if (isReplaced && config.priority !== PRIORITY_OWNER) {
     const reason = `${advert.source} took over while this process stood still for ${ago(silentUs)}, and it does not preempt`;
-    return listenTo(config, state, advert, reason);
+    return listenTo(config, state, advert, { code: "stalled", reason });
   }
   return defend(config, state, advert);
 }
@@ -353,7 +370,7 @@ function onAdvertInMaster(config: InstanceParameters, state: InstanceState, adve
  * now, that there were two, and that switches and neighbours must hear from it where the addresses are.
  */
 function yieldTo(config: InstanceParameters, state: InstanceState, advert: AdvertEvent, reason: string): StepResult {
-  const quiet = listenTo(config, state, advert, reason);
+  const quiet = listenTo(config, state, advert, { code: "outranked", reason });
   return {
     ...quiet,
     actions: [
@@ -433,7 +450,7 @@ function onCondition(
     if (state.silence !== null && fault === null) return unchanged(state);
     if (state.silence !== null && fault !== null)
       return unchanged({ ...enter(config, state, "fault", nowUs, fault), retryDeadlineUs: state.retryDeadlineUs });
-    if (fault === null) return usable(config, state, nowUs, `${state.reason} no longer`);
+    if (fault === null) return usable(config, state, nowUs, { code: "recovered", reason: `${state.reason} no longer` });
     return unchanged({ ...state, reason: fault });
   }
   if (fault === null) return unchanged(state);
@@ -443,7 +460,11 @@ function onCondition(
   const reason = isStopping ? `stopped; ${fault}` : fault;
   return {
     state: enter(config, state, phase, nowUs, reason),
-    actions: [...leave(before), ...dropHandover(before, nowUs, fault), transition(state.phase, phase, reason)],
+    actions: [
+      ...leave(before),
+      ...dropHandover(before, nowUs, fault),
+      transition(state.phase, phase, { code: isStopping ? "stopped" : "fault", reason }),
+    ],
   };
 }
 

@@ -36,7 +36,7 @@ export function fallSilent(config: InstanceParameters, state: InstanceState, now
   };
   return {
     state: { ...enter(config, state, "fault", nowUs, reason), silence },
-    actions: [{ type: "releaseAddresses" }, transition("master", "fault", reason)],
+    actions: [{ type: "releaseAddresses" }, transition("master", "fault", { code: "drill", reason })],
   };
 }
 
@@ -80,10 +80,11 @@ export function onSilenceTick(
       silence.successor === null
         ? `nobody took over within ${ago(silentUs)}`
         : `${silence.successor}, which had taken over, fell silent`;
-    return takeOver(config, state, nowUs, `drill: ${what}; serving again`);
+    return takeOver(config, state, nowUs, { code: "drill", reason: `drill: ${what}; serving again` });
   }
   if (!isDue(silence.untilUs, nowUs)) return unchanged(state);
-  return listen(config, state, nowUs, "drill: nobody ended the silence in time; listening for a master");
+  const reason = "drill: nobody ended the silence in time; listening for a master";
+  return listen(config, state, nowUs, { code: "drill", reason });
 }
 
 /**
@@ -101,7 +102,8 @@ export function onReclaim(
   const rested = { ...state, isResting: false };
   if (state.phase === "backup") return unchanged({ ...rested, preemptDeadlineUs: null, isReclaiming: preempts });
   if (state.silence === null) return unchanged(rested);
-  const listening = listen(config, rested, nowUs, "drill: the silence is over; listening for the master");
+  const reason = "drill: the silence is over; listening for the master";
+  const listening = listen(config, rested, nowUs, { code: "drill", reason });
   return { ...listening, state: { ...listening.state, isReclaiming: preempts } };
 }
 

@@ -6,6 +6,7 @@ import type {
   InstanceState,
   Phase,
   StepResult,
+  TransitionCause,
 } from "./instance-model.ts";
 import { masterDownUs } from "./timing.ts";
 
@@ -61,14 +62,19 @@ export function enter(
   return { ...initialState(config, nowUs), phase, reason, source, heard, isResting };
 }
 
-export function transition(from: Phase, to: Phase, reason: string): InstanceAction {
-  return { type: "transition", from, to, reason };
+export function transition(from: Phase, to: Phase, { code, reason }: TransitionCause): InstanceAction {
+  return { type: "transition", from, to, code, reason };
 }
 
-export function takeOver(config: InstanceParameters, state: InstanceState, nowUs: number, reason: string): StepResult {
+export function takeOver(
+  config: InstanceParameters,
+  state: InstanceState,
+  nowUs: number,
+  cause: TransitionCause,
+): StepResult {
   return {
     state: {
-      ...enter(config, state, "master", nowUs, reason),
+      ...enter(config, state, "master", nowUs, cause.reason),
       advertDeadlineUs: nowUs + config.advertIntervalUs,
       lastAdvertUs: nowUs,
       announceDeadlineUs: laterAnnouncementUs(state.heard, nowUs, nowUs),
@@ -79,7 +85,7 @@ export function takeOver(config: InstanceParameters, state: InstanceState, nowUs
       ...advertAndHold(config, state.heard),
       { type: "announce" },
       ...(state.farewell === null ? [] : [{ type: "unshadowAddresses" } as const]),
-      transition(state.phase, "master", reason),
+      transition(state.phase, "master", cause),
     ],
   };
 }
@@ -105,15 +111,20 @@ export function laterAnnouncementUs(heard: InstanceState["heard"], sinceUs: numb
 }
 
 /** Listens for one full down interval; nobody is known to be master yet. */
-export function listen(config: InstanceParameters, state: InstanceState, nowUs: number, reason: string): StepResult {
+export function listen(
+  config: InstanceParameters,
+  state: InstanceState,
+  nowUs: number,
+  cause: TransitionCause,
+): StepResult {
   return {
     state: {
-      ...enter(config, state, "backup", nowUs, reason),
+      ...enter(config, state, "backup", nowUs, cause.reason),
       downDeadlineUs: nowUs + masterDownUs(config.priority, config.advertIntervalUs),
     },
     actions: [
       ...(state.farewell === null ? [] : [{ type: "unshadowAddresses" } as const]),
-      transition(state.phase, "backup", reason),
+      transition(state.phase, "backup", cause),
     ],
   };
 }
@@ -142,15 +153,15 @@ export function listenTo(
   config: InstanceParameters,
   state: InstanceState,
   advert: AdvertEvent,
-  reason: string,
+  cause: TransitionCause,
 ): StepResult {
   return {
     state: {
-      ...enter(config, state, "backup", advert.nowUs, reason),
+      ...enter(config, state, "backup", advert.nowUs, cause.reason),
       heard: heardFrom(advert),
       masterAdvertUs: advert.intervalUs,
       downDeadlineUs: advert.nowUs + masterDownUs(config.priority, advert.intervalUs),
     },
-    actions: [{ type: "releaseAddresses" }, transition("master", "backup", reason)],
+    actions: [{ type: "releaseAddresses" }, transition("master", "backup", cause)],
   };
 }

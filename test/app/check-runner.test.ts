@@ -374,6 +374,24 @@ describe("app/check-runner", () => {
     });
   });
 
+  describe("what attempts came to", () => {
+    it("counts those that passed, failed and could not be made, and the time that they took together", async () => {
+      const { time, checkers, runner, configure } = rig();
+      const answers = [
+        { ...PASS, afterUs: 100 * MS },
+        { ...REFUSE, afterUs: 30 * MS },
+        { afterUs: 0, outcome: notRun("no_slot", "no slot") },
+        { ...PASS, afterUs: 20 * MS },
+      ];
+      checkers.answer = () => answers.shift() ?? HANG;
+      configure([service([server(1)])]);
+      await time.advanceSettled(3 * SECOND + 100 * MS);
+      const check = runner.snapshot()[0]?.checks[0];
+      assert.deepEqual([check?.attempts, check?.failed, check?.notRun], [3, 1, 1]);
+      assert.deepEqual([check?.latencyUs, check?.latencySumUs], [20 * MS, 150 * MS]);
+    });
+  });
+
   describe("a new configuration", () => {
     it("keeps the verdict, the schedule and the attempt under way of checks that did not change", async () => {
       const { time, startUs, checkers, log, runner, configure } = rig();

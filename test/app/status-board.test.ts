@@ -68,6 +68,7 @@ function instanceStatus(change: Partial<InstanceStatus> = {}): InstanceStatus {
       becameMaster: 0,
       handovers: 0,
       strayPackets: 0,
+      transitions: [],
       rejected: {},
       checksumForms: {},
       events: {},

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { Histogram, NO_SPREAD } from "../../src/base/histogram.ts";
+import { Histogram, NO_SPREAD, SPREAD_TIERS_US } from "../../src/base/histogram.ts";
 
 function spreadOf(values: readonly number[]) {
   const histogram = new Histogram();
@@ -16,6 +16,8 @@ describe("histogram of durations", () => {
   it("tells small values exactly, and the largest of all", () => {
     assert.deepEqual(spreadOf([3, 3, 15, 1_234_567]), {
       count: 4,
+      sumUs: 1_234_588,
+      within: [3, 3, 3, 3, 3, 3, 3],
       p50Us: 3,
       p99Us: 1_234_567,
       p999Us: 1_234_567,
@@ -25,7 +27,15 @@ describe("histogram of durations", () => {
 
   it("holds one outlier in a thousand apart from the 99th percentile", () => {
     const values = [...Array.from({ length: 999 }, () => 10), 50_000];
-    assert.deepEqual(spreadOf(values), { count: 1_000, p50Us: 10, p99Us: 10, p999Us: 10, maxUs: 50_000 });
+    const { p50Us, p99Us, p999Us, maxUs } = spreadOf(values);
+    assert.deepEqual([p50Us, p99Us, p999Us, maxUs], [10, 10, 10, 50_000]);
+  });
+
+  it("counts exactly how many values stay within each tier, the tier itself included", () => {
+    const { count, sumUs, within } = spreadOf(SPREAD_TIERS_US.flatMap((tierUs) => [tierUs, tierUs + 1]));
+    assert.deepEqual(within, [1, 3, 5, 7, 9, 11, 13]);
+    assert.equal(count, 14);
+    assert.equal(sumUs, 2 * SPREAD_TIERS_US.reduce((sum, us) => sum + us, 0) + 7);
   });
 
   it("takes what is beyond an hour for the largest value it knows", () => {

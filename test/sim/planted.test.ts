@@ -65,8 +65,8 @@ const BUGS: readonly Bug[] = [
   {
     name: "the addresses kept by a master that yields",
     file: "src/vrrp/transitions.js",
-    good: 'actions: [{ type: "releaseAddresses" }, transition("master", "backup", reason)],',
-    bad: 'actions: [transition("master", "backup", reason)],',
+    good: 'actions: [{ type: "releaseAddresses" }, transition("master", "backup", cause)],',
+    bad: 'actions: [transition("master", "backup", cause)],',
     caught: /holds addresses as/,
   },
   {
