@@ -13,6 +13,8 @@ export interface RouterOptions {
   readonly advertiseMs: number;
   /** Asks either program for real-time scheduling of what speaks VRRP. */
   readonly isRealtime?: boolean;
+  /** Of lb1 and lb2, in place of PRIORITIES. */
+  readonly priorities?: readonly [number, number];
   /** Added to the configuration of lb1, in each program's words. */
   readonly master?: Readonly<Record<DaemonName, string>>;
 }
@@ -32,6 +34,13 @@ export class RouterPair {
     this.#options = options;
   }
 
+  /** Starts lb1 alone; returns at once. */
+  static alone(name: DaemonName, topology: Topology, options: RouterOptions): RouterPair {
+    const pair = new RouterPair(name, topology, options);
+    pair.start(1);
+    return pair;
+  }
+
   /** Starts both; returns when lb1 is master and lb2 its backup. */
   static async up(name: DaemonName, topology: Topology, options: RouterOptions): Promise<RouterPair> {
     const pair = new RouterPair(name, topology, options);
@@ -47,12 +56,12 @@ export class RouterPair {
   }
 
   start(number: 1 | 2): Running {
-    const { advertiseMs, isRealtime = false, master } = this.#options;
+    const { advertiseMs, isRealtime = false, priorities = PRIORITIES, master } = this.#options;
     const host = this.topology.lb(number);
     const rest = number === 1 ? (master?.[this.name] ?? "") : "";
-    const priority = PRIORITIES[number - 1] ?? 100;
+    const priority = priorities[number - 1] ?? 100;
     if (this.name === "holdfast") {
-      const vrrp = vrrpYaml(this.topology, number, { advertise: `${advertiseMs}ms`, priorities: PRIORITIES });
+      const vrrp = vrrpYaml(this.topology, number, { advertise: `${advertiseMs}ms`, priorities });
       const yaml = isRealtime ? vrrp.replace("vrrp:\n", "vrrp:\n  realtime: true\n") : vrrp;
       const director = startDirector(this.topology, host, yaml + rest);
       this.#directors.set(number, director);

@@ -1,16 +1,19 @@
 // `npm run bench`: failover, adverts under load, table loading and checking at size beside keepalived and ipvsadm, each part
 // where it can run: with namespaces on this kernel, or on a kernel with IPVS.
-import { cpus, loadavg } from "node:os";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpus, loadavg, tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { shellQuote } from "./lab/guest.mjs";
 import { whyNoIpvs } from "./lab/host.mjs";
 import { choosePlace } from "./lab/place.mjs";
-import { run, setup } from "./setup.mjs";
+import { root, run, setup } from "./setup.mjs";
 
-const USAGE = `usage: npm run bench -- [failover] [jitter] [table] [start] [tcp] [http]   all parts where none is named
+const USAGE = `usage: npm run bench -- [failover] [first-advert] [jitter] [table] [start] [tcp] [http]   all parts where none is named
 BENCH_ROUNDS=N BENCH_WARM_UP_S=30 BENCH_MEASURE_S=20 BENCH_JITTER_S=60 BENCH_REALTIME=1 BENCH_ADVERTISE_MS=1000,100,10
 HOLDFAST_LAB=guest|host; docs/benchmarks.md says what is measured.`;
 /** By what they need of the kernel. `jitter` runs in both: without IPVS another process makes the checks. */
-const PARTS = { netns: ["failover", "jitter"], ipvs: ["jitter", "table", "start", "tcp", "http"] };
+const PARTS = { netns: ["failover", "first-advert", "jitter"], ipvs: ["jitter", "table", "start", "tcp", "http"] };
 const SETTINGS = ["ROUNDS", "WARM_UP_S", "MEASURE_S", "JITTER_S", "REALTIME", "ADVERTISE_MS"].map(
   (name) => `BENCH_${name}`,
 );
@@ -35,18 +38,24 @@ function limitSeconds() {
   return LIMIT_SECONDS + 3 * rounds * Number(process.env.BENCH_JITTER_S ?? 60);
 }
 
-/** @returns the exit status */
+/** @returns the exit status, and the figures of every part that was measured */
 async function runParts(needs, parts, environment) {
   sayMachine();
+  const resultsDir = mkdtempSync(join(tmpdir(), "holdfast-figures-"));
   const { status } = await choosePlace(needs).run({
     script: `uname -sr; node --version; keepalived --version 2>&1 | head -1; ipvsadm --version 2>/dev/null
 modprobe -qa ip_vs ip_vs_wlc${needs === "netns" ? " 2>/dev/null" : ""}
 node .build/bench/main.js ${parts.map(shellQuote).join(" ")}`,
     environment,
     limitSeconds: limitSeconds(),
+    results: ["figures.json"],
+    resultsDir,
   });
   sayMachine();
-  return status;
+  const file = join(resultsDir, "figures.json");
+  const figures = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : [];
+  rmSync(resultsDir, { recursive: true, force: true });
+  return { status, figures };
 }
 
 setup();
@@ -62,8 +71,13 @@ const places = {
   netns: chosen(PARTS.netns),
   ipvs: chosen(PARTS.ipvs).filter((part) => !(hasBoth && part === "jitter")),
 };
+const all = [];
 for (const [needs, parts] of Object.entries(places)) {
   if (parts.length === 0) continue;
-  const status = await runParts(needs, parts, environment);
+  const { status, figures } = await runParts(needs, parts, environment);
+  // `jitter` runs in both places and says in its name which it was.
+  all.push(...figures);
   if (status !== 0) process.exitCode = status;
 }
+const { table } = await import(pathToFileURL(join(root, ".build/bench/figures.js")).href);
+console.log(`\n${table(all)}`);

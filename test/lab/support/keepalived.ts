@@ -39,9 +39,10 @@ export function keepalivedInstance({
     unicast === undefined
       ? ""
       : `  unicast_src_ip ${unicast.source}\n  unicast_peer {\n${unicast.peers.map((peer) => `    ${peer}\n`).join("")}  }\n`;
+  // An owner that is told to begin as backup waits three seconds all the same.
   return `global_defs {\n  vrrp_version 3\n}
 vrrp_instance ${device} {
-  state BACKUP
+  state ${priority === 255 ? "MASTER" : "BACKUP"}
   interface ${device}
   virtual_router_id ${vrid}
   priority ${priority}
