@@ -1,28 +1,28 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
-import { runProgram } from "../src/cli/program.ts";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { type Handlers, runProgram } from "../src/cli/program.ts";
 import { load } from "./config/support.ts";
+import {
+  blocksOf,
+  commandsOf,
+  firstMissing,
+  NOT_RUN,
+  pages,
+  ROOT,
+  reasonNotToRun,
+  textOf,
+} from "./support/documents.ts";
 
-const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 const scripts = Object.keys(
-  (JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: object }).scripts,
+  (JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { scripts: object }).scripts,
 );
 
 /** A service around a fragment that shows only its checks. */
 const SERVICE = "services:\n  web:\n    listen: 192.0.2.10:80\n    servers: [10.0.0.11:80]\n";
 
-const pages = [
-  "README.md",
-  "CONTRIBUTING.md",
-  "CHANGELOG.md",
-  ...readdirSync(join(root, "docs")).map((name) => `docs/${name}`),
-];
-
-function blocks(text: string, language: string): string[] {
-  return [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, "gms"))].map((match) => match[1] ?? "");
-}
+/** Languages of blocks that are no commands and no configuration of ours. */
+const OTHER_LANGUAGES = ["", "sh", "json", "text"];
 
 /** A whole configuration for a block that is one, or is a part of one. */
 function complete(block: string): string {
@@ -31,43 +31,126 @@ function complete(block: string): string {
 }
 
 describe("documents", () => {
-  for (const page of pages.filter((name) => name.endsWith(".md"))) {
-    const text = readFileSync(join(root, page), "utf8");
+  for (const page of pages()) {
+    const text = textOf(page);
+    const blocks = blocksOf(text);
 
     it(`${page}: every link leads somewhere`, () => {
-      for (const [, target = ""] of text.matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)) {
-        if (!/^[a-z]+:/.test(target))
-          assert.ok(existsSync(join(root, dirname(page), target)), `${page} links to ${target}`);
+      for (const [, target = "", anchor = ""] of text.matchAll(/\]\(([^)#]*)(?:#([^)]*))?\)/g)) {
+        if (/^[a-z]+:/.test(target)) continue;
+        const path = target === "" ? page : join(dirname(page), target);
+        assert.ok(existsSync(join(ROOT, path)), `${page} links to ${target}`);
+        if (anchor !== "") assert.ok(anchorsOf(textOf(path)).includes(anchor), `${page} links to ${target}#${anchor}`);
       }
     });
 
-    blocks(text, "yaml").forEach((block, index) => {
-      it(`${page}: configuration ${index + 1} is valid`, () => {
-        const loaded = load(complete(block));
-        assert.ok(loaded.ok, loaded.ok ? "" : `${loaded.error[0]?.message}\n${complete(block)}`);
-      });
+    it(`${page}: every block says what it is`, () => {
+      for (const { language } of blocks)
+        assert.ok([...OTHER_LANGUAGES, "yaml", "console"].includes(language), `a block of ${language}`);
     });
 
+    it(`${page}: commands named in passing exist`, async () => {
+      // Words in capitals stand for something; what a command takes is tested where it is written out in a block.
+      for (const [, command = ""] of text.replace(/^```.*?^```/gms, "").matchAll(/`(holdfast [a-z][^`]*)`/g)) {
+        const [, name = ""] = command.split(" ");
+        const { exitCode, said } = await accepted([name, "--help"]);
+        assert.equal(exitCode, 0, `${page}: ${command}: ${said}`);
+      }
+      for (const [, name = ""] of text.matchAll(/`[^`]*npm run ([\w:]+)[^`]*`/g))
+        assert.ok(scripts.includes(name), `${page} names npm run ${name}`);
+    });
+
+    blocks
+      .filter(({ language }) => language === "yaml")
+      .forEach((block, index) => {
+        it(`${page}: configuration ${index + 1} is valid`, () => {
+          const loaded = load(complete(block.text));
+          assert.ok(loaded.ok, loaded.ok ? "" : `${loaded.error[0]?.message}\n${complete(block.text)}`);
+        });
+      });
+
+    const commands = blocks.filter(({ language }) => language === "console").flatMap(({ text }) => commandsOf(text));
+    if (commands.length === 0) continue;
+
     it(`${page}: every command exists`, async () => {
-      for (const line of blocks(text, "console").flatMap((block) => block.split("\n"))) {
-        const command = line.replace(/^[$#] /, "").replace(/\s+#.*$/, "");
+      for (const { command } of commands) {
         const npm = /^(?:[A-Z_]+=\S+ )?npm run (\S+)/.exec(command);
         if (npm !== null) assert.ok(scripts.includes(npm[1] ?? ""), `${page} names npm run ${npm[1]}`);
-        const own = /^holdfast (\S+)(.*)$/.exec(command);
-        if (own === null) continue;
-        const words = [own[1] ?? "", ...(own[2] ?? "").trim().split(/\s+/)].filter((word) => word !== "");
-        assert.deepEqual(await accepted(words), { exitCode: 0, said: "" }, `${page}: ${command}`);
+        for (const own of ownCommands(command))
+          assert.deepEqual(await accepted(own), { exitCode: 0, said: "" }, `${page}: ${command}`);
       }
     });
   }
+
+  it("what is not run is in the documents, and has a reason", () => {
+    const all = pages().flatMap((page) =>
+      blocksOf(textOf(page))
+        .filter(({ language }) => language === "console")
+        .flatMap(({ text }) => commandsOf(text).map(({ command }) => command)),
+    );
+    for (const { pattern, reason } of NOT_RUN) {
+      assert.ok(reason !== "");
+      assert.ok(
+        all.some((command) => pattern.test(command)),
+        `no command is like ${pattern}: take it off the list`,
+      );
+    }
+    assert.equal(reasonNotToRun("holdfast status"), undefined);
+  });
 });
+
+describe("reading documents", () => {
+  it("finds prompts, continued lines, comments and what is shown", () => {
+    const block = "lb1,lb2# holdfast check   # both\nall well\nclient$ curl \\\n    -s x\n# ls\n";
+    assert.deepEqual(commandsOf(block), [
+      { hosts: ["lb1", "lb2"], isRoot: true, command: "holdfast check", output: ["all well"] },
+      { hosts: ["client"], isRoot: false, command: "curl -s x", output: [] },
+      { hosts: [], isRoot: true, command: "ls", output: [] },
+    ]);
+  });
+
+  it("compares what is shown with what is printed", () => {
+    const printed = "web4  master for 3s\n  a  b\nlast\n";
+    assert.equal(firstMissing(["web4  master for 12m", "  a  b"], printed), null);
+    assert.equal(firstMissing(["…", "last"], printed), null);
+    assert.equal(firstMissing(["web4  …"], printed), null);
+    assert.equal(firstMissing(["web4  master for 3s", "last"], printed), "last");
+    assert.equal(firstMissing(["web4  backup for 3s"], printed), "web4  backup for 3s");
+  });
+});
+
+/** As code hosts make them of headings. */
+function anchorsOf(markdown: string): readonly string[] {
+  return [...markdown.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, "")
+      .replace(/\s/g, "-"),
+  );
+}
+
+/** The command lines of ours inside a shell's: `holdfast a && holdfast b | less`, without quotes around words. */
+function ownCommands(command: string): readonly (readonly string[])[] {
+  const words = command.match(/"[^"]*"|'[^']*'|&&|\|\||[|;<>()]+|[^\s|;<>()]+/g) ?? [];
+  const found: string[][] = [];
+  let current: string[] | null = null;
+  for (const word of words) {
+    if (/^(&&|\|\||[|;<>()]+)$/.test(word)) current = null;
+    else if (current !== null) current.push(word.replace(/^(["'])(.*)\1$/, "$2"));
+    else if (word === "holdfast") {
+      current = [];
+      found.push(current);
+    }
+  }
+  return found;
+}
 
 /** Whether the command line is taken as it stands, without doing anything. */
 async function accepted(argv: readonly string[]) {
   const said: string[] = [];
-  const fine = async () => 0 as const;
   const output = { write: (text: string) => void said.push(text), isTerminal: false };
-  const handlers = { run: fine, check: fine, reload: fine, status: fine, handover: fine, completion: fine };
+  // Whatever the command is called, it is fine: the program's own parser has the say.
+  const handlers = new Proxy({} as Handlers, { get: () => async () => 0 });
   const exitCode = await runProgram(argv, "0", handlers, { out: output, err: output, env: {} });
   return { exitCode, said: said.join("") };
 }
