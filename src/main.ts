@@ -98,9 +98,19 @@ async function main(argv: readonly string[]): Promise<ExitCode | null> {
       const [{ check }, { nodeFiles }] = await Promise.all([import("./cli/check.ts"), import("./sys/node-files.ts")]);
       return check({ ...options, nodeName: hostname() }, terminal, nodeFiles);
     },
-    reload: async ({ runDir }) => {
+    plan: async ({ file, runDir, stateDir, json }) => {
+      const [{ planCommand }, { planOffline }, { nodeFiles }] = await Promise.all([
+        import("./cli/plan.ts"),
+        import("./app/offline-plan.ts"),
+        import("./sys/node-files.ts"),
+      ]);
+      return planCommand({ file, controlSocket: controlSocketIn(runDir), json }, terminal, {
+        planOffline: (status) => planOffline({ file, stateDir, nodeName: hostname(), status }, nodeFiles),
+      });
+    },
+    reload: async ({ runDir, json }) => {
       const { reloadCommand } = await import("./cli/daemon-commands.ts");
-      return reloadCommand({ controlSocket: controlSocketIn(runDir), json: false }, terminal);
+      return reloadCommand({ controlSocket: controlSocketIn(runDir), json }, terminal);
     },
     status: async ({ runDir, json }) => {
       const { statusCommand } = await import("./cli/daemon-commands.ts");

@@ -16,6 +16,7 @@ const ROOMS: Readonly<
   vrrp: { rooms: ["base"], packages: [], node: false },
   health: { rooms: ["base"], packages: [], node: false },
   ipvs: { rooms: ["base"], packages: [], node: false },
+  plan: { rooms: ["base", "health", "ipvs"], packages: [], node: false },
   netlink: { rooms: ["base", "ipvs"], packages: [], node: false },
   config: { rooms: ["base"], packages: ["yaml", "zod", "node-cron"], node: false },
   checks: { rooms: ["base", "ports"], packages: ["undici"], node: true },
@@ -24,15 +25,18 @@ const ROOMS: Readonly<
   log: { rooms: ["base", "ports", "ipc"], packages: ["winston"], node: true },
   sys: { rooms: ["base", "ports", "netlink", "vrrp"], packages: [], node: true },
   app: {
-    rooms: ["base", "ports", "vrrp", "health", "ipvs", "netlink", "config", "checks", "ipc", "control", "log", "sys"],
+    rooms: [
+      ...["base", "ports", "vrrp", "health", "ipvs", "plan", "netlink", "config", "checks", "ipc", "control", "log"],
+      "sys",
+    ],
     packages: ["node-cron"],
     node: true,
   },
-  cli: { rooms: ["base", "config", "control"], packages: ["commander"], node: true },
+  cli: { rooms: ["base", "config", "plan", "control"], packages: ["commander"], node: true },
 };
 
 /** Rooms whose values may be described (import type) by every room above them. */
-const PURE = ["base", "vrrp", "health", "ipvs", "netlink", "config", "ports"];
+const PURE = ["base", "vrrp", "health", "ipvs", "plan", "netlink", "config", "ports"];
 
 /** Words that a pure room may not mention: time, chance, the process, the outside. */
 const IMPURE = /\b(setTimeout|setInterval|setImmediate|Date\b|Math\.random|process\.|require\()/;

@@ -131,9 +131,9 @@ export class CheckRunner {
       for (const server of service.servers) {
         const key = keyOf(service.name, server);
         const old = before.get(key);
-        const isUp = old === undefined ? isServing(service, server) : old.decision.verdict === "up";
+        const isUp = isUpBefore(old, () => isServing(service, server));
         const tasks = server.checks.map((check) => {
-          const same = old?.tasks.find((task) => !kept.has(task) && isDeepStrictEqual(task.check, check));
+          const same = sameTask(old, check, kept);
           const task = same ?? this.#newTask({ key, service, server, check, isUp }, createChecker);
           kept.add(task);
           return task;
@@ -149,6 +149,39 @@ export class CheckRunner {
     this.#startWaiting();
     this.#arm();
     for (const event of events) this.#with.onEvent(event);
+  }
+
+  /** What `reconfigure` would decide about every server at once, without doing it. */
+  predict(
+    services: readonly ServiceConfig[],
+    isServing: IsServing = () => false,
+  ): readonly Pick<ServerSnapshot, "service" | "server" | "decision">[] {
+    const predicted: Pick<ServerSnapshot, "service" | "server" | "decision">[] = []; // bounded by the configuration
+    for (const service of services) {
+      for (const server of service.servers) {
+        const key = keyOf(service.name, server);
+        const old = this.#servers.get(key);
+        const fresh = initialVerdict(
+          isUpBefore(old, () => isServing(service, server)),
+          0,
+        ).verdict;
+        const kept = new Set<CheckTask>();
+        const standings = server.checks.map((check) => {
+          const same = sameTask(old, check, kept);
+          if (same === undefined) return { name: check.name, verdict: fresh, reason: "", scriptWeight: null };
+          kept.add(same);
+          return same.standing();
+        });
+        const decision = decide({ weight: server.weight, onDown: service.onDown }, standings);
+        predicted.push({ service: service.name, server: formatEndpoint(server), decision });
+      }
+    }
+    return predicted;
+  }
+
+  /** Whether reconfiguring would begin with a server that is not known yet. */
+  hasNews(services: readonly ServiceConfig[]): boolean {
+    return services.some(({ name, servers }) => servers.some((server) => !this.#servers.has(keyOf(name, server))));
   }
 
   /** Aborts every attempt and forgets everything, without events. */
@@ -389,6 +422,19 @@ function snapshotOf(entry: ServerEntry): ServerSnapshot {
     sinceUs: entry.sinceUs,
     checks: entry.tasks.map((task) => task.snapshot()),
   };
+}
+
+function isUpBefore(old: ServerEntry | undefined, isServing: () => boolean): boolean {
+  return old === undefined ? isServing() : old.decision.verdict === "up";
+}
+
+/** The task that goes on for a check of a new configuration. */
+function sameTask(
+  old: ServerEntry | undefined,
+  check: CheckConfig,
+  kept: ReadonlySet<CheckTask>,
+): CheckTask | undefined {
+  return old?.tasks.find((task) => !kept.has(task) && isDeepStrictEqual(task.check, check));
 }
 
 function namesOf(entry: ServerEntry): { readonly service: string; readonly server: string } {

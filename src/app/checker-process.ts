@@ -19,6 +19,7 @@ import { loadOwnership, openTable } from "./ipvs-state.ts";
 import type {
   CheckerFact,
   CheckerNews,
+  CheckerPlanRequest,
   CheckerProcessConfig,
   CheckerReply,
   CheckerState,
@@ -73,6 +74,7 @@ export function runCheckerProcess(): void {
     },
     facts: (entries) => sync.hear(entries),
     command: (name, argument) => {
+      if (name === "plan") return checker.plan(argument as CheckerPlanRequest);
       if (name === "override") return checker.override(argument as readonly OverrideChange[]);
       if (name !== "reconcile")
         throw new DirectorError("CONTROL_REFUSED", `the checker process has no command ${name}`);
@@ -97,7 +99,7 @@ export function runCheckerProcess(): void {
 }
 
 function together(reply: CheckerReply, changes: readonly string[]): CheckerReply {
-  return { changes: [...reply.changes, ...changes] };
+  return { ...reply, changes: [...reply.changes, ...changes] };
 }
 
 function createSyncKeeper(

@@ -1,5 +1,6 @@
 import { type DirectorError, messageOf } from "../base/director-error.ts";
 import { formatDurationUs } from "../base/duration.ts";
+import { orThrow } from "../base/result.ts";
 import type { CheckerFactory } from "../checks/checker-factory.ts";
 import type { IpvsConfig, ServiceConfig } from "../config/model.ts";
 import type { DrainCount } from "../health/overrides.ts";
@@ -7,15 +8,18 @@ import { type Decision, isSameDecision } from "../health/weights.ts";
 import { describeChange } from "../ipvs/changes.ts";
 import { DesiredTable, decisionKey } from "../ipvs/desired.ts";
 import type { IpvsTable } from "../ipvs/model.ts";
+import { servingServers } from "../ipvs/serving.ts";
+import type { PlanGroup } from "../plan/model.ts";
+import { planServices } from "../plan/services.ts";
 import type { Alarm, AlarmFactory, Clock } from "../ports/clock.ts";
 import type { EventFacts, LogEntry, Logger } from "../ports/logger.ts";
 import type { TrackFact } from "../vrrp/track.ts";
 import { CheckRunner, type CheckRunnerEvent, type ServerSnapshot } from "./check-runner.ts";
-import { servingServers } from "./checker-adoption.ts";
 import { CheckerOverrides } from "./checker-overrides.ts";
-import type { IpvsReport, IpvsTableKeeper } from "./ipvs-table.ts";
+import { describeRemaining, type IpvsReport, type IpvsTableKeeper } from "./ipvs-table.ts";
 import {
   type CheckedServer,
+  type CheckerPlanRequest,
   type CheckerProcessConfig,
   type CheckerReply,
   type DrainNews,
@@ -123,28 +127,51 @@ export class Checker {
       this.#table = this.#with.openTable(config.stateDir);
     for (const entry of this.#with.applySysctls(config.services, config.ipvs.manageSysctls))
       this.#with.logger.log(entry);
-    const isFirst = this.#config === null;
     for (const service of this.#config?.track.services ?? [])
       if (!config.track.services.includes(service)) this.#with.publishFact(serviceFactKey(service), null);
     this.#config = config;
     const overruled = this.#overrides.configure(config.services, config.overrides ?? []);
-    const serving = isFirst ? this.#servingNow(config.services) : new Set<string>();
+    const serving = this.#runner.hasNews(config.services) ? this.#servingNow(config.services) : new Set<string>();
     this.#runner.reconfigure(
       { services: config.services, maxConcurrentScripts: config.scripts.maxConcurrent },
       (service, server) => serving.has(decisionKey(service.name, server)),
     );
     for (const { service, server } of overruled) this.#redecide(service, server);
-    const changes = this.#table === null ? [] : this.#report(this.#table.reconcile(this.#desired()));
+    const reply = this.reconcile();
     this.#refresh.arm(this.#with.clock.nowUs());
     this.#trackScripts.reconfigure(config.track.scripts, config.scripts.maxConcurrent);
     for (const service of config.track.services) this.#trackedNews.add(service);
     this.#publishTracked();
-    return { changes };
+    return reply;
+  }
+
+  /**
+   * What taking these services would change in the kernel's table, without doing it.
+   * @throws DirectorError when the table cannot be read
+   */
+  plan({ services, stateDir }: CheckerPlanRequest): readonly PlanGroup[] {
+    const table = this.#table ?? (services.length > 0 ? this.#with.openTable(stateDir) : null);
+    if (table === null) return [];
+    try {
+      const observed = orThrow(table.read());
+      const serving = servingServers(services, observed.services, (key) => this.#overrides.isEnding(key));
+      const decisions = new Map<string, Decision>(); // bounded by the configuration
+      const predicted = this.#runner.predict(services, (service, server) =>
+        serving.has(decisionKey(service.name, server)),
+      );
+      for (const { service, server, decision } of predicted)
+        decisions.set(`${service} ${server}`, this.#overrides.rule(service, server, decision));
+      return planServices(services, decisions, { observed, owned: table.owned });
+    } finally {
+      if (table !== this.#table) table.close();
+    }
   }
 
   /** Reads the kernel's table and repairs what differs. */
   reconcile(): CheckerReply {
-    return { changes: this.#table === null ? [] : this.#report(this.#table.reconcile(this.#desired())) };
+    if (this.#table === null) return { changes: [], remaining: [] };
+    const report = this.#table.reconcile(this.#desired());
+    return { changes: this.#report(report), remaining: describeRemaining(report) };
   }
 
   /** Takes what became of some overrides: the table is as they say when this returns. */

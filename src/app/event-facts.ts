@@ -9,7 +9,10 @@ export function daemonEvent(node: string, from: string | null, to: string, cause
   return { type: "daemon", subject: `daemon on ${node}`, from, to, cause };
 }
 
-export function reloadEvent(to: "applied" | "unchanged" | "refused" | "failed", cause: string): EventFacts {
+export function reloadEvent(
+  to: "applied" | "incomplete" | "unchanged" | "refused" | "failed",
+  cause: string,
+): EventFacts {
   return { type: "reload", subject: "configuration", from: null, to, cause };
 }
 

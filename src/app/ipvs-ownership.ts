@@ -99,6 +99,16 @@ export class IpvsOwnership {
 const CONSEQUENCE =
   "services of an earlier configuration that are still in the kernel are taken for foreign and stay; `ipvsadm -Ln` shows them";
 
+/** What a list says to somebody who only looks: nothing is set aside, and one that cannot be used lists nothing. */
+export function ownedServices(text: string, bootId: string): ReadonlySet<string> {
+  try {
+    const list = parseOwnership(JSON.parse(text));
+    return new Set(list?.bootId === bootId ? list.services : []);
+  } catch {
+    return new Set();
+  }
+}
+
 /** @returns null for a value that is no list of this version */
 function parseOwnership(value: unknown): { readonly bootId: string; readonly services: readonly string[] } | null {
   if (typeof value !== "object" || value === null) return null;

@@ -5,7 +5,7 @@ import type { Logger } from "../ports/logger.ts";
 import { readJsonFile, writeFileAtomically } from "../sys/atomic-file.ts";
 import { NETLINK_GENERIC } from "../sys/constants.ts";
 import { KernelNetlinkSocket } from "../sys/netlink-socket.ts";
-import { IpvsOwnership, type OwnershipStore } from "./ipvs-ownership.ts";
+import { IpvsOwnership, type OwnershipStore, ownedServices } from "./ipvs-ownership.ts";
 import { IpvsTableKeeper } from "./ipvs-table.ts";
 
 /** Which services in the kernel are ours, for the next start. */
@@ -18,9 +18,21 @@ export function openTable(stateDir: string, logger: Logger): IpvsTableKeeper {
   return orThrow(IpvsTableKeeper.open({ socket, ownership: loadOwnership(stateDir, logger) }));
 }
 
+/** The services that are ours, for who only looks. */
+export function readOwnedServices(stateDir: string): ReadonlySet<string> {
+  try {
+    return ownedServices(readFileSync(join(stateDir, OWNERSHIP_FILE), "utf8"), bootId());
+  } catch {
+    return new Set();
+  }
+}
+
 export function loadOwnership(stateDir: string, logger: Logger): IpvsOwnership {
-  const bootId = readFileSync(BOOT_ID_FILE, "utf8").trim();
-  return IpvsOwnership.load({ bootId }, { store: ownershipStore(join(stateDir, OWNERSHIP_FILE)), logger });
+  return IpvsOwnership.load({ bootId: bootId() }, { store: ownershipStore(join(stateDir, OWNERSHIP_FILE)), logger });
+}
+
+function bootId(): string {
+  return readFileSync(BOOT_ID_FILE, "utf8").trim();
 }
 
 function ownershipStore(path: string): OwnershipStore {

@@ -72,6 +72,11 @@ export class IpvsTableKeeper {
     return this.#kernel.readDestinations(service);
   }
 
+  /** Keys of the services that are holdfast's own. */
+  get owned(): ReadonlySet<string> {
+    return this.#ownership.keys;
+  }
+
   info(): Result<IpvsInfo, DirectorError> {
     return this.#kernel.info();
   }
@@ -160,6 +165,16 @@ export class IpvsTableKeeper {
     const present = current.map(serviceKey).filter((key) => this.#ownership.keys.has(key));
     this.#ownership.shrinkTo([...desired.map(serviceKey), ...present]);
   }
+}
+
+/** What is not as wanted after a change, one sentence each; empty if the kernel was read back and has all of it. */
+export function describeRemaining({ error, remaining, failures }: IpvsReport): readonly string[] {
+  if (error !== null) return [`the kernel's table could not be made as wanted: ${error.message}`];
+  const reasons = new Map(failures.map(({ operation, reason }) => [operationName(operation), reason]));
+  return remaining.map((operation) => {
+    const name = operationName(operation);
+    return reasons.get(name) ?? `the kernel differs after reading back: ${name.trim()}`;
+  });
 }
 
 function operationName(operation: IpvsOperation): string {

@@ -53,6 +53,12 @@ export interface CheckerProcessConfig {
   readonly stateDir: string;
 }
 
+/** Asks the checker child what taking these services would change; answered with the groups of a plan. */
+export interface CheckerPlanRequest {
+  readonly services: readonly ServiceConfig[];
+  readonly stateDir: string;
+}
+
 /** What instances track that the checker judges. */
 export interface CheckerTrackConfig {
   readonly scripts: readonly InstanceScript[];
@@ -187,4 +193,6 @@ export type HandoverReply = readonly ({ readonly instance: string } & HandoverRe
 /** What the checker child did with a configuration or an audit: one line for each change to the kernel's table. */
 export interface CheckerReply {
   readonly changes: readonly string[];
+  /** What the kernel's table still differs in after reading it back, one sentence each; empty = it is as wanted. */
+  readonly remaining: readonly string[];
 }

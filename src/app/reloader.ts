@@ -3,6 +3,8 @@ import { err, ok, type Result } from "../base/result.ts";
 import { changedKeys, type InstanceKeys } from "../config/keys.ts";
 import type { DirectorConfig } from "../config/model.ts";
 import type { ControlError, ReloadReport } from "../control/status.ts";
+import type { KernelPlan } from "../plan/model.ts";
+import { stepLines, summaryLine } from "../plan/text.ts";
 import type { EventFacts, LogEntry, Logger } from "../ports/logger.ts";
 import { reloadEvent } from "./event-facts.ts";
 import type { CheckerReply } from "./messages.ts";
@@ -30,6 +32,8 @@ export interface ReloaderCollaborators {
   /** What is in force. */
   present(): Pick<LoadedConfig, "config" | "keys">;
   isStopping(): boolean;
+  /** What applying it would change in the kernel; `configuration` = what differs from what is in force. */
+  plan(next: DirectorConfig, configuration: readonly string[]): Promise<Result<KernelPlan, ControlError>>;
   apply(next: LoadedConfig): Promise<ApplyOutcome>;
   /** What a reload changes, one line each. */
   diff(before: DirectorConfig, after: DirectorConfig): readonly string[];
@@ -37,6 +41,9 @@ export interface ReloaderCollaborators {
   /** Whatever came of it. */
   onEnd(): void;
 }
+
+/** Changes of a plan that are logged; `reload` and `plan` print all. */
+const MAX_PLAN_LINES = 50;
 
 /** Replaces the configuration of a running daemon. */
 export class Reloader {
@@ -101,10 +108,10 @@ export class Reloader {
   }
 
   async #take(loaded: LoadedConfig): Promise<Result<ReloadReport, ControlError>> {
-    const { config, keys, warnings } = loaded;
-    const before = this.#with.present();
-    const rekeyed = changedKeys(before.keys, keys).map((name) => `instance ${name}: contents of the keys changed`);
-    const changes = [...this.#with.diff(before.config, config), ...rekeyed];
+    const { config, warnings } = loaded;
+    const changes = this.#changes(loaded);
+    const plan = await this.#with.plan(config, changes);
+    this.#sayPlan(plan);
     for (const warning of warnings) this.#say("warning", warning);
     const applied = await this.#with.apply(loaded);
     if (!applied.ok) {
@@ -118,7 +125,40 @@ export class Reloader {
         reloadEvent("unchanged", "the configuration is as it was"),
       );
     else this.#say("notice", `reloaded: ${changes.join("; ")}`, reloadEvent("applied", changes.join("; ")));
-    return ok({ changes: [...changes, ...applied.value.changes], warnings });
+    const { remaining } = applied.value;
+    for (const sentence of remaining) this.#say("error", `reload: ${sentence}`, reloadEvent("incomplete", sentence));
+    return ok({
+      plan: plan.ok ? plan.value : null,
+      changes: [...changes, ...applied.value.changes],
+      remaining,
+      warnings,
+    });
+  }
+
+  /** What `holdfast plan` says of the file as it is now. */
+  async plan(): Promise<Result<KernelPlan, ControlError>> {
+    const loaded = this.#with.load();
+    if (!loaded.ok)
+      return err({ code: "CONFIG_INVALID", message: "the configuration has errors", details: loaded.error });
+    return this.#with.plan(loaded.value.config, this.#changes(loaded.value));
+  }
+
+  #changes({ config, keys }: LoadedConfig): readonly string[] {
+    const before = this.#with.present();
+    const rekeyed = changedKeys(before.keys, keys).map((name) => `instance ${name}: contents of the keys changed`);
+    return [...this.#with.diff(before.config, config), ...rekeyed];
+  }
+
+  /** The plan before it is carried out. Without one the reload goes on: who meets what stands in the way tells it. */
+  #sayPlan(plan: Result<KernelPlan, ControlError>): void {
+    if (!plan.ok) {
+      this.#say("warning", `reload: ${plan.error.message}`);
+      return;
+    }
+    const lines = stepLines(plan.value);
+    for (const line of lines.slice(0, MAX_PLAN_LINES)) this.#say("info", `plan: ${line}`);
+    if (lines.length > MAX_PLAN_LINES) this.#say("info", `plan: and ${lines.length - MAX_PLAN_LINES} more changes`);
+    if (lines.length > 0) this.#say("notice", summaryLine(plan.value));
   }
 
   #say(level: LogEntry["level"], message: string, event?: EventFacts): void {

@@ -35,6 +35,7 @@ import {
   type VrrpReply,
   type VrrpState,
 } from "./messages.ts";
+import { Planner } from "./planner.ts";
 import { type ApplyOutcome, type LoadedConfig, Reloader } from "./reloader.ts";
 import { Schedule } from "./schedule.ts";
 import { problemsOf, StatusBoard } from "./status-board.ts";
@@ -164,6 +165,14 @@ export class Supervisor {
       },
       this.#logger,
     );
+    const planner = new Planner(
+      { stateDir: options.stateDir },
+      {
+        askChecker: (request) => this.#checker.command("plan", request, REPLY_TIMEOUT_MS),
+        phases: () => new Map(this.#board.instances(this.#config).map(({ name, phase }) => [name, phase])),
+        present: () => this.#config,
+      },
+    );
     this.#reloader = new Reloader(
       { file: options.file },
       {
@@ -171,6 +180,7 @@ export class Supervisor {
         load: () => this.#collaborators.load(),
         present: () => ({ config: this.#config, keys: this.#keys }),
         isStopping: () => this.#stopping,
+        plan: (next, configuration) => planner.plan(next, configuration),
         apply: (next) => this.#apply(next),
         diff: (before, after) => this.#collaborators.diff(before, after),
         onBegin: () => this.#collaborators.notify("RELOADING=1"),
@@ -193,6 +203,7 @@ export class Supervisor {
         { path: this.#options.controlSocket, groupId: this.#options.controlGroupId },
         {
           status: () => this.status(),
+          plan: () => this.#reloader.plan(),
           reload: () => this.reload(),
           handover: (instance) => this.handover(instance),
           events: this.#events,
@@ -273,7 +284,7 @@ export class Supervisor {
     if (vrrp.ok) this.#vrrpProblems = (vrrp.value as VrrpReply).problems;
     const failed = [checker, vrrp].find((outcome) => !outcome.ok);
     if (failed !== undefined && !failed.ok) return err({ code: failed.code, message: failed.message });
-    return ok(checker.ok ? (checker.value as CheckerReply) : { changes: [] });
+    return ok(checker.ok ? (checker.value as CheckerReply) : { changes: [], remaining: [] });
   }
 
   #notifyReady(): void {

@@ -6,11 +6,11 @@ import type { FactEntry } from "../ipc/messages.ts";
 import {
   followPhase,
   NEVER_MASTER,
-  SYNC_MESSAGE_BYTES,
   type SyncDaemon,
   type SyncOperation,
   type SyncPhase,
   type SyncRole,
+  syncDaemons,
   syncOperations,
   wantedRoles,
 } from "../ipvs/sync.ts";
@@ -174,7 +174,7 @@ export class SyncKeeper {
     const index = this.#with.interfaceIndex(config.interface);
     const isStale = this.#index !== null && this.#index !== index;
     // Without the interface they would be refused, and what runs there reaches nobody.
-    const wanted = index === null ? [] : daemonsOf(config, wantedRoles(this.#phase, this.#with.clock.nowUs()));
+    const wanted = index === null ? [] : syncDaemons(config, wantedRoles(this.#phase, this.#with.clock.nowUs()));
     const operations = syncOperations(present, wanted, isStale);
     const { lines, problem } = this.#carryOut(kernel, operations, this.#why(config, isStale));
     this.#index = index;
@@ -246,11 +246,6 @@ export class SyncKeeper {
     const entry = { level, source: "checker", message: `connection sync: ${message}` };
     this.#with.logger.log(event === undefined ? entry : { ...entry, event });
   }
-}
-
-function daemonsOf(config: SyncConfig, roles: readonly SyncRole[]): readonly SyncDaemon[] {
-  const { interface: device, id, group, port, ttl } = config;
-  return roles.map((role) => ({ role, interface: device, id, group, port, ttl, maxBytes: SYNC_MESSAGE_BYTES }));
 }
 
 function describe(operation: SyncOperation): string {

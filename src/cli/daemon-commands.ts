@@ -1,6 +1,8 @@
 import { DirectorError } from "../base/director-error.ts";
 import { EXIT, type ExitCode } from "../base/exit-codes.ts";
 import { ControlClient } from "../control/client.ts";
+import type { ReloadReport } from "../control/status.ts";
+import { renderPlan } from "./plan.ts";
 import { renderStatus } from "./status-view.ts";
 import { paintsFor, type Terminal } from "./terminal.ts";
 
@@ -39,13 +41,19 @@ export async function reloadCommand(options: DaemonCommandOptions, terminal: Ter
         );
       return isRefused ? EXIT.BAD_CONFIG : EXIT.FAILED;
     }
-    const { changes, warnings } = result.value;
-    if (!options.json) {
-      for (const warning of warnings) terminal.err.write(`${warning}\n`);
-      terminal.out.write(changes.length === 0 ? "nothing to do\n" : changes.map((change) => `${change}\n`).join(""));
-    }
-    return EXIT.OK;
+    if (!options.json) printReload(result.value, terminal);
+    return result.value.remaining.length === 0 ? EXIT.OK : EXIT.FAILED;
   });
+}
+
+/** The plan that was carried out, and whether the kernel has it. */
+function printReload({ plan, changes, remaining, warnings }: ReloadReport, terminal: Terminal): void {
+  for (const warning of warnings) terminal.err.write(`${warning}\n`);
+  if (plan !== null) terminal.out.write(renderPlan(plan, terminal));
+  else terminal.out.write(changes.map((change) => `${change}\n`).join(""));
+  for (const sentence of remaining) terminal.err.write(`holdfast: not applied: ${sentence}\n`);
+  if (remaining.length === 0 && plan?.summary.hasChanges === true)
+    terminal.out.write("applied, and read back: the kernel is as configured\n");
 }
 
 /** `holdfast handover INSTANCE`: 0 when the peer has it, 1 otherwise, 4 no daemon. */

@@ -5,6 +5,7 @@ import { addCheck, type CheckHandler } from "./commands/check.ts";
 import { type CommandLine, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR, examples } from "./commands/command.ts";
 import { addCompletion, type CompletionHandler } from "./commands/completion.ts";
 import { addHandover, type HandoverHandler } from "./commands/handover.ts";
+import { addPlan, type PlanHandler } from "./commands/plan.ts";
 import { addReload, type ReloadHandler } from "./commands/reload.ts";
 import { addRun, type RunHandler } from "./commands/run.ts";
 import { addStatus, type StatusHandler } from "./commands/status.ts";
@@ -14,12 +15,19 @@ import type { Terminal } from "./terminal.ts";
  * What the commands do: each returns the exit code. They are handed in, so that a command loads only what it needs: `status`
  * no YAML, `check` no HTTP client.
  */
-export type Handlers = RunHandler & CheckHandler & ReloadHandler & StatusHandler & HandoverHandler & CompletionHandler;
+export type Handlers = RunHandler &
+  CheckHandler &
+  PlanHandler &
+  ReloadHandler &
+  StatusHandler &
+  HandoverHandler &
+  CompletionHandler;
 
 /** In the order of the help text. */
 const COMMANDS: readonly ((commandLine: CommandLine<Handlers>) => void)[] = [
   addRun,
   addCheck,
+  addPlan,
   addReload,
   addStatus,
   addHandover,

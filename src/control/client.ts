@@ -1,6 +1,7 @@
 import { Client } from "undici";
 import { DirectorError, messageOf } from "../base/director-error.ts";
 import { err, ok, type Result } from "../base/result.ts";
+import type { KernelPlan } from "../plan/model.ts";
 import type { ControlError, DirectorStatus, HandoverAnswer, ReloadReport } from "./status.ts";
 
 export interface ControlClientOptions {
@@ -20,6 +21,11 @@ export class ControlClient {
     const status = await this.#ask<DirectorStatus>("GET", "/v1/status");
     if (!status.ok) throw new DirectorError("CONTROL_REFUSED", status.error.message);
     return status.value;
+  }
+
+  /** What a reload would change; nothing is changed. */
+  plan(): Promise<Result<KernelPlan, ControlError>> {
+    return this.#ask("GET", "/v1/plan");
   }
 
   reload(): Promise<Result<ReloadReport, ControlError>> {

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Result } from "../base/result.ts";
+import type { KernelPlan } from "../plan/model.ts";
 import { type EventSource, EventStreams } from "./event-stream.ts";
 import { parseEventQuery } from "./events.ts";
 import type { ControlError, DirectorStatus, HandoverAnswer, ReloadReport } from "./status.ts";
@@ -7,6 +8,8 @@ import type { ControlError, DirectorStatus, HandoverAnswer, ReloadReport } from 
 /** What the daemon does for the control API. */
 export interface ControlHandlers {
   status(): DirectorStatus;
+  /** What a reload would change; nothing is changed. */
+  plan(): Promise<Result<KernelPlan, ControlError>>;
   reload(): Promise<Result<ReloadReport, ControlError>>;
   handover(instance: string): Promise<Result<HandoverAnswer, ControlError>>;
   readonly events: EventSource;
@@ -55,6 +58,7 @@ export function routesOf(handlers: ControlHandlers): readonly Route[] {
   const streams = new EventStreams(handlers.events);
   return [
     { method: "GET", path: "/v1/status", run: () => json(handlers.status()) },
+    { method: "GET", path: "/v1/plan", run: async () => resultOf(await handlers.plan()) },
     { method: "POST", path: "/v1/reload", run: async () => resultOf(await handlers.reload()) },
     {
       method: "POST",

@@ -1,5 +1,6 @@
 import type { Spread } from "../base/histogram.ts";
 import type { IpText } from "../base/ip.ts";
+import type { KernelPlan } from "../plan/model.ts";
 
 /** The status model that the daemon serves and the command line prints. Times are ISO 8601, UTC. */
 export const STATUS_VERSION = 1;
@@ -165,8 +166,12 @@ export interface SyncStatus {
 
 /** Answer to a reload. */
 export interface ReloadReport {
+  /** What was to change in the kernel, made before anything was changed; null = it could not be made, the log says why. */
+  readonly plan: KernelPlan | null;
   /** One line for each change that was applied; empty = nothing to do. */
   readonly changes: readonly string[];
+  /** What the kernel's table differs in after reading it back, one sentence each; empty = it is as configured. */
+  readonly remaining: readonly string[];
   /** Warnings about the new configuration, as text. */
   readonly warnings: readonly string[];
 }

@@ -1,4 +1,5 @@
 import type { IpText } from "../base/ip.ts";
+import type { SyncConfig } from "../config/model.ts";
 
 /** Which way connections travel: the master daemon sends its own, the backup daemon takes those of others. */
 export type SyncRole = "master" | "backup";
@@ -27,6 +28,12 @@ export type SyncOperation =
  * for. It is what the kernel takes for a master on IPv4: an Ethernet frame of 1,500 bytes without its IP and UDP headers.
  */
 export const SYNC_MESSAGE_BYTES = 1472;
+
+/** The daemons of these roles as configured. */
+export function syncDaemons(config: SyncConfig, roles: readonly SyncRole[]): readonly SyncDaemon[] {
+  const { interface: device, id, group, port, ttl } = config;
+  return roles.map((role) => ({ role, interface: device, id, group, port, ttl, maxBytes: SYNC_MESSAGE_BYTES }));
+}
 
 /**
  * What makes the present daemons the wanted ones. One that differs is stopped and started anew: the kernel cannot change it.

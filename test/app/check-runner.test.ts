@@ -534,4 +534,50 @@ describe("app/check-runner", () => {
     });
     assert.deepEqual(runner.snapshot(), []);
   });
+
+  it("predicts what a new configuration decides, without taking it", async () => {
+    const { time, checkers, runner, configure } = rig();
+    const [tcp, other] = [tcpCheck(), tcpCheck({ name: "tcp-2", port: 81 })];
+    const sets = scriptCheck({ setsWeight: true });
+    const at = (host: number, checks: Parameters<typeof server>[1]) =>
+      server(80, { address: `10.0.0.${host}`, ...checks });
+    checkers.answer = (target) => {
+      if (target.address === "10.0.0.2") return REFUSE;
+      return target.check === "script" ? { ...PASS, outcome: { passed: true, weight: 40, detail: "" } } : PASS;
+    };
+    configure([service([at(1, { checks: [tcp] }), at(2, { checks: [tcp] }), at(3, { checks: [sets] })])]);
+    await time.advanceSettled(2 * SECOND);
+    const next = [
+      service(
+        [
+          at(1, { checks: [tcp, other], weight: 9 }),
+          at(2, { checks: [tcp] }),
+          at(3, { checks: [sets], weight: 5 }),
+          at(4, { checks: [tcp] }),
+          at(5, { checks: [tcp] }),
+          at(6, { checks: [] }),
+        ],
+        { onDown: "quiesce" },
+      ),
+    ];
+    const isServing: IsServing = (_service, { address }) => address === "10.0.0.5";
+    const before = runner.snapshot().map(({ server: name, decision }) => [name, decision]);
+    const predicted = runner.predict(next, isServing);
+    assert.deepEqual(
+      runner.snapshot().map(({ server: name, decision }) => [name, decision]),
+      before,
+    );
+    assert.equal(runner.hasNews(next), true);
+    configure(next, isServing);
+    assert.equal(runner.hasNews(next), false);
+    const decided = runner.snapshot().map(({ server: name, decision }) => [name, decision]);
+    assert.deepEqual(
+      predicted.map(({ server: name, decision }) => [name, decision]),
+      decided,
+    );
+    assert.deepEqual(
+      decided.map(([, decision]) => (decision as { weight: number }).weight),
+      [9, 0, 40, 0, 1, 1],
+    );
+  });
 });

@@ -44,6 +44,7 @@ async function holdfast(
     {
       check: async (wanted) => check({ ...wanted, nodeName: "lb1" }, terminal, nodeFiles),
       run: options.run ?? record,
+      plan: record,
       reload: record,
       handover: record,
       completion: record,
@@ -65,14 +66,26 @@ describe("the command line", () => {
     assert.equal(status.exitCode, EXIT.DEGRADED);
     assert.deepEqual(status.calls, [{ runDir: "/r", stateDir: "/var/lib/holdfast", debug: false, json: true }]);
     const reload = await holdfast(["reload"]);
-    assert.deepEqual(reload.calls, [{ runDir: DEFAULT_RUN_DIR, stateDir: "/var/lib/holdfast", debug: false }]);
+    const globals = { runDir: DEFAULT_RUN_DIR, stateDir: "/var/lib/holdfast", debug: false };
+    assert.deepEqual(reload.calls, [{ ...globals, json: false }]);
+    assert.deepEqual((await holdfast(["plan", "a.yaml", "--json"])).calls, [
+      { file: "a.yaml", ...globals, json: true },
+    ]);
+    assert.deepEqual((await holdfast(["plan"])).calls, [{ file: DEFAULT_FILE, ...globals, json: false }]);
     assert.deepEqual((await holdfast(["run"])).calls, [
       { file: DEFAULT_FILE, runDir: DEFAULT_RUN_DIR, stateDir: "/var/lib/holdfast", debug: false },
     ]);
   });
 
   it("gives help with an example for every command", async () => {
-    for (const argv of [["--help"], ["run", "--help"], ["check", "-h"], ["reload", "--help"], ["status", "--help"]]) {
+    for (const argv of [
+      ["--help"],
+      ["run", "--help"],
+      ["check", "-h"],
+      ["plan", "--help"],
+      ["reload", "--help"],
+      ["status", "--help"],
+    ]) {
       const { exitCode, out, err } = await holdfast(argv);
       assert.equal(exitCode, EXIT.OK);
       assert.match(out, /\nExamples?:\n {2}holdfast /);

@@ -9,6 +9,7 @@ import { ControlClient } from "../../src/control/client.ts";
 import type { ControlHandlers } from "../../src/control/routes.ts";
 import { ControlServer } from "../../src/control/server.ts";
 import type { DirectorStatus } from "../../src/control/status.ts";
+import { joinPlan } from "../../src/plan/model.ts";
 import { FewEvents } from "../support/few-events.ts";
 
 const STATUS: DirectorStatus = {
@@ -26,9 +27,13 @@ const STATUS: DirectorStatus = {
   sync: null,
 };
 
+const REPORT = { plan: null, changes: ["service web added"], remaining: [], warnings: [] };
+const PLAN = joinPlan([], { basis: "as the test says" });
+
 const handlers: ControlHandlers = {
   status: () => STATUS,
-  reload: async () => ok({ changes: ["service web added"], warnings: [] }),
+  plan: async () => ok(PLAN),
+  reload: async () => ok(REPORT),
   handover: async (instance) => ok({ moved: [{ instance, successor: "192.0.2.3", tookMs: 610 }] }),
   events: new FewEvents(),
 };
@@ -70,9 +75,14 @@ describe("control API over a unix socket", () => {
     assert.deepEqual(await client().status(), STATUS);
   });
 
+  it("answers what a reload would change", async () => {
+    await listen();
+    assert.deepEqual(await client().plan(), ok(PLAN));
+  });
+
   it("answers reload, with the report or with the refusal", async () => {
     await listen();
-    assert.deepEqual(await client().reload(), ok({ changes: ["service web added"], warnings: [] }));
+    assert.deepEqual(await client().reload(), ok(REPORT));
     await server?.close();
     const refusal = { code: "CONFIG_INVALID", message: "nothing was changed", details: "holdfast.yaml:3:5: …" };
     await listen({ reload: async () => err(refusal) });

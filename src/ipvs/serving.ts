@@ -1,8 +1,8 @@
 import { formatEndpoint } from "../base/endpoint.ts";
 import type { ServiceConfig } from "../config/model.ts";
-import { decisionKey, destinationPort } from "../ipvs/desired.ts";
-import { destinationKey, serviceKey } from "../ipvs/keys.ts";
-import type { CurrentTable } from "../ipvs/observed.ts";
+import { decisionKey, destinationPort } from "./desired.ts";
+import { destinationKey, serviceKey } from "./keys.ts";
+import type { CurrentTable } from "./observed.ts";
 
 /**
  * Which configured servers clients depend on at this moment, as decision keys: present with a weight above 0 in any of their

@@ -1,0 +1,66 @@
+import { type DirectorError, messageOf } from "../base/director-error.ts";
+import { parseEndpoint } from "../base/endpoint.ts";
+import { err, ok, type Result } from "../base/result.ts";
+import type { FileAccess } from "../config/file-access.ts";
+import { loadConfigFiles } from "../config/load-files.ts";
+import type { DirectorConfig } from "../config/model.ts";
+import type { ConfigProblem } from "../config/problem.ts";
+import type { DirectorStatus } from "../control/status.ts";
+import { decisionKey } from "../ipvs/desired.ts";
+import { type KnownServer, knownDecisions, startDecisions } from "../plan/decisions.ts";
+import { joinPlan, type KernelPlan } from "../plan/model.ts";
+import { planServices, type ServicesNow } from "../plan/services.ts";
+import { planSurroundings, readServicesNow } from "./kernel-now.ts";
+
+export interface OfflinePlanOptions {
+  readonly file: string;
+  readonly stateDir: string;
+  readonly nodeName: string;
+  /** What a daemon that runs says; null = none answers. */
+  readonly status: DirectorStatus | null;
+}
+
+/** Why there is no plan: mistakes in the configuration, or what the kernel says. */
+export type PlanFailure =
+  | { readonly type: "config"; readonly problems: readonly ConfigProblem[] }
+  | { readonly type: "system"; readonly error: DirectorError };
+
+/** Makes the plan in this process, from the file, the kernel and what a daemon says of the servers. Changes nothing. */
+export function planOffline(options: OfflinePlanOptions, files: FileAccess): Result<KernelPlan, PlanFailure> {
+  const { file, nodeName, stateDir, status } = options;
+  const loaded = loadConfigFiles(file, { nodeName }, files);
+  if (!loaded.ok) return err({ type: "config", problems: loaded.error });
+  const { config } = loaded.value;
+  const now = readServicesNow(stateDir);
+  if (!now.ok) return err({ type: "system", error: now.error });
+  const phases = status === null ? null : new Map(status.instances.map(({ name, phase }) => [name, phase]));
+  const around = planSurroundings(config, phases, null);
+  if (!around.ok) return err({ type: "system", error: around.error });
+  const { decisions, basis } = expectations(config, status, now.value);
+  return ok(joinPlan([...planServices(config.services, decisions, now.value), ...around.value], { basis }));
+}
+
+function expectations({ services }: DirectorConfig, status: DirectorStatus | null, now: ServicesNow) {
+  const table = now.observed.services;
+  if (status === null) {
+    const basis = "no daemon runs: servers that the kernel has count as up, as they do at a start";
+    return { decisions: startDecisions(services, table), basis };
+  }
+  const basis = `by the verdicts of the daemon that runs with ${status.config.file}`;
+  return { decisions: knownDecisions(services, knownServers(status), table), basis };
+}
+
+function knownServers(status: DirectorStatus): ReadonlyMap<string, KnownServer> {
+  const known = new Map<string, KnownServer>(); // bounded by the daemon's configuration
+  for (const service of status.services)
+    for (const server of service.servers) {
+      const endpoint = parseEndpoint(server.server);
+      if (endpoint.ok) known.set(decisionKey(service.name, endpoint.value), server);
+    }
+  return known;
+}
+
+/** The sentence of a failure that is not the configuration's. */
+export function failureText(error: DirectorError): string {
+  return `${messageOf(error).replace(/\.?$/, ".")} ${error.remedy}`;
+}

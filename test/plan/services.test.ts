@@ -1,0 +1,162 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import type { ServerConfig, ServiceConfig } from "../../src/config/model.ts";
+import { applyOperations } from "../../src/ipvs/apply.ts";
+import { desiredTable } from "../../src/ipvs/desired.ts";
+import { diff } from "../../src/ipvs/diff.ts";
+import { serviceKey } from "../../src/ipvs/keys.ts";
+import type { CurrentTable, ObservedTable } from "../../src/ipvs/observed.ts";
+import { knownDecisions, startDecisions } from "../../src/plan/decisions.ts";
+import { joinPlan } from "../../src/plan/model.ts";
+import { planServices } from "../../src/plan/services.ts";
+import { planLines, summaryLine } from "../../src/plan/text.ts";
+import { arbitraryTable } from "../support/arbitrary-ipvs.ts";
+import { scriptCheck, tcpCheck } from "../support/check-configs.ts";
+import { serviceConfig } from "../support/service-config.ts";
+import { rs, web } from "../support/virtual-service.ts";
+
+const BASIS = { basis: "as tests say" };
+const WEB = "tcp://192.0.2.10:80";
+
+/** A table as read from the kernel, with so many connections on each server. */
+function observed(table: CurrentTable, established = 0, other = 0): ObservedTable {
+  const counters = { activeConnections: established, inactiveConnections: other, persistentConnections: 0 };
+  const services = table.map((service) => ({
+    ...service,
+    destinations: service.destinations.map((destination) => ({ ...destination, counters })),
+  }));
+  return { services, foreignServices: 0 } as ObservedTable;
+}
+
+function serverConfig(host: number, part: Partial<ServerConfig> = {}): ServerConfig {
+  return { address: `10.0.0.${host}`, port: 80, weight: 1, checks: [], ...part };
+}
+
+function service(servers: readonly ServerConfig[], part: Partial<ServiceConfig> = {}): ServiceConfig {
+  return serviceConfig({ scheduler: "wrr", forward: "dr", servers, ...part });
+}
+
+function planOf(services: readonly ServiceConfig[], table: ObservedTable, owned: readonly string[] = [WEB]) {
+  const decisions = startDecisions(services, table.services);
+  return joinPlan(planServices(services, decisions, { observed: table, owned: new Set(owned) }), BASIS);
+}
+
+describe("plan/services", () => {
+  it("reads like a diff, and names the connections that a removal cuts", () => {
+    const now = observed([web([rs(1), rs(2), rs(3)]), web([rs(9)], { port: 25 }), web([], { port: 53 })], 12, 3);
+    const services = [service([serverConfig(1), serverConfig(2, { weight: 5 }), serverConfig(4)])];
+    assert.deepEqual(planLines(planOf(services, now, [WEB, "tcp://192.0.2.10:53"])), [
+      "  as tests say",
+      "",
+      `  service web, ${WEB}`,
+      "+   server 10.0.0.4:80: dr weight 1",
+      "~   server 10.0.0.2:80: dr weight 1 -> dr weight 5",
+      "-   server 10.0.0.3:80: dr weight 1; cuts 12 established connections and 3 that begin or end",
+      "",
+      "  tcp://192.0.2.10:53, not configured any more",
+      "-   service: wrr",
+      "",
+      "  services of others",
+      "    tcp://192.0.2.10:25 is left alone",
+      "",
+      "plan: 1 to add, 1 to change, 2 to remove; cuts 12 established connections and 3 that begin or end",
+    ]);
+  });
+
+  it("says of a whole service how many connections end with it, and of weight 0 that they go on", () => {
+    const gone = planOf([], observed([web([rs(1), rs(2)])], 7, 0));
+    assert.deepEqual(gone.summary, {
+      add: 0,
+      change: 0,
+      remove: 1,
+      cuts: { established: 14, other: 0 },
+      hasChanges: true,
+    });
+    const drained = planOf([service([serverConfig(1, { weight: 0 })])], observed([web([rs(1)])], 7, 2));
+    assert.equal(drained.summary.cuts.established, 0);
+    assert.equal(drained.groups[0]?.steps[0]?.remark, "takes no new connections; 7 established go on");
+  });
+
+  it("at a start, takes what serves as up, what has no checks as well, and names what is checked first", () => {
+    const checks = [tcpCheck()];
+    const services = [service([serverConfig(1, { checks, weight: 3 }), serverConfig(2, { checks }), serverConfig(3)])];
+    const plan = planOf(services, observed([web([rs(1)])]));
+    assert.deepEqual(
+      plan.groups[0]?.steps.map(({ type, subject, to }) => [type, subject, to]),
+      [
+        ["add", "server 10.0.0.3:80", "dr weight 1"],
+        ["change", "server 10.0.0.1:80", "dr weight 3"],
+      ],
+    );
+    assert.deepEqual(plan.groups[0]?.notes, [
+      "server 10.0.0.2:80 is checked first and stays out of the table until it passes",
+    ]);
+  });
+
+  it("by what a daemon knows: down stays out, scripts keep their weight, others get the configured one", () => {
+    const checks = [tcpCheck()];
+    const scripted = [scriptCheck({ setsWeight: true })];
+    const services = [
+      service([
+        serverConfig(1, { checks, weight: 9 }),
+        serverConfig(2, { checks }),
+        serverConfig(3, { checks: scripted, weight: 2 }),
+      ]),
+    ];
+    const known = new Map(
+      [
+        { verdict: "up", present: true, weight: 1, why: "all checks pass" } as const,
+        { verdict: "down", present: false, weight: 0, why: "tcp fails: refused" } as const,
+        { verdict: "up", present: true, weight: 77, why: "script sets weight 77" } as const,
+      ].map((server, index) => [`web 10.0.0.${index + 1}:80`, server]),
+    );
+    const table = observed([web([rs(1), rs(3)])]);
+    const decisions = knownDecisions(services, known, table.services);
+    const plan = joinPlan(planServices(services, decisions, { observed: table, owned: new Set([WEB]) }), BASIS);
+    assert.deepEqual(
+      plan.groups[0]?.steps.map(({ subject, to }) => [subject, to]),
+      [
+        ["server 10.0.0.1:80", "dr weight 9"],
+        ["server 10.0.0.3:80", "dr weight 77"],
+      ],
+    );
+    assert.deepEqual(plan.groups[0]?.notes, [
+      "server 10.0.0.2:80 is down and stays out of the table: tcp fails: refused",
+    ]);
+  });
+
+  it("names a service that somebody else made and that is configured here, and calls that no change", () => {
+    const plan = planOf([service([serverConfig(1)])], observed([web([rs(1)])]), []);
+    assert.equal(plan.summary.hasChanges, false);
+    assert.match(plan.groups[0]?.notes.join() ?? "", /put there by somebody else/);
+    assert.equal(summaryLine(plan), "nothing to do: the kernel is as configured");
+  });
+
+  it("leaves nothing to do once it was carried out, from any table to any other", () => {
+    fc.assert(
+      fc.property(arbitraryTable(), arbitraryTable(), (before, wanted) => {
+        const services = wanted.map(
+          (one, index): ServiceConfig =>
+            serviceConfig({
+              name: `service${index}`,
+              listen: [{ protocol: one.protocol, address: one.address, port: one.port }],
+              scheduler: one.scheduler as ServiceConfig["scheduler"],
+              hashFallback: one.flags.fallback,
+              hashPort: one.flags.port,
+              persistence: one.persistence,
+              servers: one.destinations.map(({ address, port, weight }) => ({ address, port, weight, checks: [] })),
+            }),
+        );
+        const owned = new Set(before.map(serviceKey));
+        const now = observed(before, 1);
+        const plan = planOf(services, now, [...owned]);
+        const desired = desiredTable(services, startDecisions(services, before));
+        const { table, refused } = applyOperations(before, diff(before, desired, owned));
+        assert.deepEqual(refused, []);
+        const { add, change, remove } = plan.summary;
+        assert.equal(add + change + remove > 0, JSON.stringify(table) !== JSON.stringify(before));
+        assert.equal(planOf(services, observed(table), [...owned]).summary.hasChanges, false);
+      }),
+    );
+  });
+});
