@@ -116,6 +116,16 @@ async function main(argv: readonly string[]): Promise<ExitCode | null> {
       const { statusCommand } = await import("./cli/daemon-commands.ts");
       return statusCommand({ controlSocket: controlSocketIn(runDir), json }, terminal);
     },
+    events: async ({ runDir, stateDir, ...wanted }) => {
+      const [{ eventsCommand, readStoredEvents }, { readLines }] = await Promise.all([
+        import("./cli/events.ts"),
+        import("./sys/line-log.ts"),
+      ]);
+      return eventsCommand({ ...wanted, controlSocket: controlSocketIn(runDir) }, terminal, {
+        readStored: () => readStoredEvents(stateDir, readLines),
+        signal: untilInterrupted(),
+      });
+    },
     handover: async ({ runDir, instance, json }) => {
       const { handoverCommand } = await import("./cli/daemon-commands.ts");
       return handoverCommand({ controlSocket: controlSocketIn(runDir), instance, json }, terminal);
@@ -129,9 +139,23 @@ async function main(argv: readonly string[]): Promise<ExitCode | null> {
   return runProgram(argv, readVersion(), handlers, terminal);
 }
 
+/** Ctrl-C ends what would go on for ever, in good order. */
+function untilInterrupted(): AbortSignal {
+  const interrupt = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupt.abort());
+  return interrupt.signal;
+}
+
 function controlSocketIn(runDir: string): string {
   return join(runDir, "control.sock");
 }
+
+// `holdfast events -f | head` ends with its reader. The daemon goes on without one: it takes this event for itself.
+if (process.argv[2] !== "run" && process.argv[2] !== "internal")
+  process.stdout.on("error", (thrown: NodeJS.ErrnoException) => {
+    if (thrown.code === "EPIPE") process.exit(EXIT.OK);
+    throw thrown;
+  });
 
 // A fault of our own: last words with the place, then end; whoever started this process starts it again.
 process.on("uncaughtException", (thrown) => {

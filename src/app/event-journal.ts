@@ -1,12 +1,11 @@
 import { type DirectorError, messageOf } from "../base/director-error.ts";
 import {
-  EVENTS_VERSION,
   type EventPage,
   type EventQuery,
   firstAfter,
   isEventLine,
   type JournalEvent,
-  selectEvents,
+  pageOf,
 } from "../control/events.ts";
 import type { LogEntry, Logger, LogLevel } from "../ports/logger.ts";
 
@@ -113,8 +112,7 @@ export class EventJournal {
   }
 
   page(query: EventQuery): EventPage {
-    const kept = this.#kept();
-    return { version: EVENTS_VERSION, events: selectEvents(kept, query), oldest: kept[0]?.id ?? null };
+    return pageOf(this.#kept(), query);
   }
 
   /** @returns the id of the newest event; 0 = there is none */

@@ -4,6 +4,7 @@ import { EXIT, type ExitCode, exitCodeFor } from "../base/exit-codes.ts";
 import { addCheck, type CheckHandler } from "./commands/check.ts";
 import { type CommandLine, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR, examples } from "./commands/command.ts";
 import { addCompletion, type CompletionHandler } from "./commands/completion.ts";
+import { addEvents, type EventsHandler } from "./commands/events.ts";
 import { addHandover, type HandoverHandler } from "./commands/handover.ts";
 import { addPlan, type PlanHandler } from "./commands/plan.ts";
 import { addReload, type ReloadHandler } from "./commands/reload.ts";
@@ -20,6 +21,7 @@ export type Handlers = RunHandler &
   PlanHandler &
   ReloadHandler &
   StatusHandler &
+  EventsHandler &
   HandoverHandler &
   CompletionHandler;
 
@@ -30,6 +32,7 @@ const COMMANDS: readonly ((commandLine: CommandLine<Handlers>) => void)[] = [
   addPlan,
   addReload,
   addStatus,
+  addEvents,
   addHandover,
   addCompletion,
 ];

@@ -7,12 +7,7 @@ import type {
   ServiceStatus,
   SyncStatus,
 } from "../control/status.ts";
-import type { WordPaint } from "./terminal.ts";
-
-/** Text from outside (a server's answer, a script's error) may not move the cursor. */
-function printable(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ");
-}
+import { printable, type WordPaint } from "./terminal.ts";
 
 /**
  * `holdfast status` for people: instances, services, servers, each with the reason for its state.

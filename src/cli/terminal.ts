@@ -35,6 +35,11 @@ const COLOURS: Readonly<Partial<Record<Role, string>>> = {
   label: "36",
 };
 
+/** Text from outside (a server's answer, a script's error) may not move the cursor. */
+export function printable(text: string): string {
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ");
+}
+
 /** Colour only for people: on a terminal that can, and not against their will (https://no-color.org). */
 export function wantsColour(output: Output, env: Terminal["env"]): boolean {
   return output.isTerminal && (env.NO_COLOR ?? "") === "" && env.TERM !== "dumb";

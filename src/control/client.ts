@@ -2,7 +2,13 @@ import { Client } from "undici";
 import { DirectorError, messageOf } from "../base/director-error.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { KernelPlan } from "../plan/model.ts";
+import type { EventType } from "../ports/logger.ts";
+import { EventStreamReader } from "./event-stream.ts";
+import { type EventPage, type EventQuery, formatEventQuery, type JournalEvent } from "./events.ts";
 import type { ControlError, DirectorStatus, HandoverAnswer, ReloadReport } from "./status.ts";
+
+/** Three of the daemon's heartbeats: a stream that is silent for longer is dead. */
+const STREAM_SILENCE_MS = 45_000;
 
 export interface ControlClientOptions {
   readonly path: string;
@@ -37,6 +43,44 @@ export class ControlClient {
     return this.#ask("POST", `/v1/instances/${encodeURIComponent(instance)}/handover`);
   }
 
+  async events(query: EventQuery): Promise<EventPage> {
+    const page = await this.#ask<EventPage>("GET", `/v1/events?${formatEventQuery(query)}`);
+    if (!page.ok) throw new DirectorError("CONTROL_REFUSED", page.error.message);
+    return page.value;
+  }
+
+  /**
+   * Events as they happen, until the signal; then it ends without an error. That the daemon goes away is one.
+   * @param after id of the last event that was seen
+   */
+  async *follow(after: number, types: readonly EventType[], signal: AbortSignal): AsyncGenerator<JournalEvent> {
+    const { path: socketPath, timeoutMs } = this.#options;
+    const query = formatEventQuery({ after, limit: 0, types, sinceMs: null });
+    const client = new Client("http://holdfast", {
+      socketPath,
+      headersTimeout: timeoutMs,
+      bodyTimeout: STREAM_SILENCE_MS,
+    });
+    try {
+      const headers = { accept: "text/event-stream" };
+      const response = await client.request({ method: "GET", path: `/v1/events?${query}`, headers, signal });
+      if (response.statusCode !== 200) {
+        const refusal = (await response.body.json()) as ControlError;
+        throw new DirectorError("CONTROL_REFUSED", refusal.message);
+      }
+      const reader = new EventStreamReader();
+      response.body.setEncoding("utf8");
+      for await (const chunk of response.body) yield* reader.push(chunk as string);
+      throw new Error("the daemon closed the connection");
+    } catch (thrown) {
+      if (signal.aborted) return;
+      if (thrown instanceof DirectorError) throw thrown;
+      throw this.#unreachable(thrown);
+    } finally {
+      await client.destroy();
+    }
+  }
+
   async #ask<Value>(
     method: "GET" | "POST" | "DELETE",
     path: string,
@@ -50,14 +94,19 @@ export class ControlClient {
       const answer = await response.body.json();
       return response.statusCode === 200 ? ok(answer as Value) : err(answer as ControlError);
     } catch (thrown) {
-      throw new DirectorError(
-        "DAEMON_UNREACHABLE",
-        `no daemon answers on ${socketPath}: ${messageOf(thrown)}`,
-        { path: socketPath },
-        thrown,
-      );
+      throw this.#unreachable(thrown);
     } finally {
       await client.destroy();
     }
+  }
+
+  #unreachable(thrown: unknown): DirectorError {
+    const { path } = this.#options;
+    return new DirectorError(
+      "DAEMON_UNREACHABLE",
+      `no daemon answers on ${path}: ${messageOf(thrown)}`,
+      { path },
+      thrown,
+    );
   }
 }

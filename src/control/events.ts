@@ -22,6 +22,8 @@ export interface EventPage {
   readonly events: readonly JournalEvent[];
   /** Id of the oldest event that is kept; null = none is. What was before it is gone. */
   readonly oldest: number | null;
+  /** Id of the newest event, wanted or not: what happens later comes after it. */
+  readonly newest: number | null;
 }
 
 export const EVENT_TYPES: readonly EventType[] = [
@@ -82,6 +84,21 @@ export function parseEventTypes(texts: readonly string[]): Result<readonly Event
   if (unknown !== undefined)
     return err(`${JSON.stringify(unknown.slice(0, 40))} is no type of event; ${EVENT_TYPES.join(", ")} are`);
   return ok(words as EventType[]);
+}
+
+/** As `parseEventQuery` reads it. */
+export function formatEventQuery({ after, limit, types, sinceMs }: EventQuery): string {
+  const query = new URLSearchParams({ limit: String(limit) });
+  if (after !== null) query.set("after", String(after));
+  if (types.length > 0) query.set("type", types.join(","));
+  if (sinceMs !== null) query.set("since", new Date(sinceMs).toISOString());
+  return query.toString();
+}
+
+/** @param events all that are kept, oldest first */
+export function pageOf(events: readonly JournalEvent[], query: EventQuery): EventPage {
+  const [oldest, newest] = [events[0]?.id ?? null, events.at(-1)?.id ?? null];
+  return { version: EVENTS_VERSION, events: selectEvents(events, query), oldest, newest };
 }
 
 function isWhole(text: string, max: number): boolean {

@@ -6,6 +6,7 @@ import { DirectorError } from "../../src/base/director-error.ts";
 import { EXIT, type ExitCode } from "../../src/base/exit-codes.ts";
 import { check } from "../../src/cli/check.ts";
 import { DEFAULT_FILE, DEFAULT_RUN_DIR } from "../../src/cli/commands/command.ts";
+import type { EventsOptions } from "../../src/cli/commands/events.ts";
 import { type Handlers, runProgram } from "../../src/cli/program.ts";
 import { nodeFiles } from "../../src/sys/node-files.ts";
 import { load } from "../config/support.ts";
@@ -46,6 +47,7 @@ async function holdfast(
       run: options.run ?? record,
       plan: record,
       reload: record,
+      events: record,
       handover: record,
       completion: record,
       status: async (call) => {
@@ -77,6 +79,22 @@ describe("the command line", () => {
     ]);
   });
 
+  it("hands to events which are wanted", async () => {
+    const [plain] = (await holdfast(["events"])).calls as [EventsOptions];
+    assert.deepEqual(plain.query, { after: null, limit: 40, types: [], sinceMs: null });
+    assert.deepEqual([plain.follow, plain.json], [false, false]);
+    const [follow] = (await holdfast(["events", "-f", "-n", "5", "--type", "server,drift", "--json"])).calls as [
+      EventsOptions,
+    ];
+    assert.deepEqual(follow.query, { after: null, limit: 5, types: ["server", "drift"], sinceMs: null });
+    assert.deepEqual([follow.follow, follow.json], [true, true]);
+    const [ago] = (await holdfast(["events", "--since", "2h"])).calls as [EventsOptions];
+    assert.equal(ago.query.limit, 10_000);
+    assert.ok(Math.abs(Date.now() - 7_200_000 - (ago.query.sinceMs ?? 0)) < 60_000);
+    const [day] = (await holdfast(["events", "--since", "2026-01-31"])).calls as [EventsOptions];
+    assert.equal(day.query.sinceMs, new Date(2026, 0, 31).getTime());
+  });
+
   it("gives help with an example for every command", async () => {
     for (const argv of [
       ["--help"],
@@ -99,6 +117,12 @@ describe("the command line", () => {
       [["chek"], /^holdfast: unknown command 'chek'\. Did you mean check\?\n$/],
       [["check", "--strct"], /^holdfast: unknown option '--strct'\. Did you mean --strict\?\n$/],
       [["check", "a", "b"], /^holdfast: too many arguments for 'check'\. .* See `holdfast --help`\.\n$/],
+      [
+        ["events", "-n", "many"],
+        /option '-n, --lines <count>' argument 'many' is invalid\. It is a whole number up to/,
+      ],
+      [["events", "--since", "7"], /argument '7' is invalid\. Write how long ago, such as 2h, or a time/],
+      [["events", "--type", "sever"], /"sever" is no type of event; daemon, process, instance/],
       [["status", "--run-dir"], /^holdfast: option '--run-dir <dir>' argument missing\. See `holdfast --help`\.\n$/],
     ];
     for (const [argv, sentence] of rows) {

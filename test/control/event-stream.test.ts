@@ -148,7 +148,7 @@ describe("events by the control API", () => {
     source.add(eventOf(10), eventOf(20));
     assert.deepEqual(await json("/v1/events?limit=1"), {
       status: 200,
-      body: { version: 1, events: [eventOf(20)], oldest: 10 },
+      body: { version: 1, events: [eventOf(20)], oldest: 10, newest: 20 },
     });
     assert.deepEqual(await json("/v1/events?after=x"), {
       status: 400,

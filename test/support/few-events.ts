@@ -1,11 +1,5 @@
 import type { EventSource } from "../../src/control/event-stream.ts";
-import {
-  type EventPage,
-  type EventQuery,
-  firstAfter,
-  type JournalEvent,
-  selectEvents,
-} from "../../src/control/events.ts";
+import { type EventPage, type EventQuery, firstAfter, type JournalEvent, pageOf } from "../../src/control/events.ts";
 
 /** An event that says no more than its number. */
 export function eventOf(id: number, change: Partial<JournalEvent> = {}): JournalEvent {
@@ -38,7 +32,7 @@ export class FewEvents implements EventSource {
   }
 
   page(query: EventQuery): EventPage {
-    return { version: 1, events: selectEvents(this.#events, query), oldest: this.#events[0]?.id ?? null };
+    return pageOf(this.#events, query);
   }
 
   after(id: number, max: number): readonly JournalEvent[] {
