@@ -1,15 +1,6 @@
-import type { DirectorError } from "../base/director-error.ts";
 import { formatListenEndpoint, parseListenEndpoint } from "../base/endpoint.ts";
-import type { Result } from "../base/result.ts";
 import type { Logger } from "../ports/logger.ts";
-import type { JsonFile } from "../sys/atomic-file.ts";
-
-/** Where the text is kept that survives a restart. Saving is atomic: the old text or the new one, nothing between. */
-export interface OwnershipStore {
-  /** What cannot be used is set aside. @param problemOf says what is wrong with a value, undefined if nothing is */
-  load(problemOf: (value: unknown) => string | undefined): Result<JsonFile, DirectorError>;
-  save(text: string): Result<void, DirectorError>;
-}
+import type { StateStore } from "./state-store.ts";
 
 const VERSION = 1;
 /** More services than this are no table of ours; a bigger file is damaged. */
@@ -25,13 +16,13 @@ const MAX_SERVICES = 65_536;
  */
 export class IpvsOwnership {
   readonly #bootId: string;
-  readonly #store: OwnershipStore;
+  readonly #store: StateStore;
   readonly #logger: Logger;
   /** Bounded by the configured services and those of the configuration before. */
   #keys: ReadonlySet<string>;
   #isSaved: boolean;
 
-  private constructor(bootId: string, keys: ReadonlySet<string>, store: OwnershipStore, logger: Logger) {
+  private constructor(bootId: string, keys: ReadonlySet<string>, store: StateStore, logger: Logger) {
     this.#bootId = bootId;
     this.#keys = keys;
     this.#isSaved = true;
@@ -45,7 +36,7 @@ export class IpvsOwnership {
    */
   static load(
     options: { readonly bootId: string },
-    collaborators: { readonly store: OwnershipStore; readonly logger: Logger },
+    collaborators: { readonly store: StateStore; readonly logger: Logger },
   ): IpvsOwnership {
     const { store, logger } = collaborators;
     const file = store.load((value) => (parseOwnership(value) === null ? "it is not such a list" : undefined));

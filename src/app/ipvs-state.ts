@@ -2,11 +2,11 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { orThrow } from "../base/result.ts";
 import type { Logger } from "../ports/logger.ts";
-import { readJsonFile, writeFileAtomically } from "../sys/atomic-file.ts";
 import { NETLINK_GENERIC } from "../sys/constants.ts";
 import { KernelNetlinkSocket } from "../sys/netlink-socket.ts";
-import { IpvsOwnership, type OwnershipStore, ownedServices } from "./ipvs-ownership.ts";
+import { IpvsOwnership, ownedServices } from "./ipvs-ownership.ts";
 import { IpvsTableKeeper } from "./ipvs-table.ts";
+import { fileStore } from "./state-store.ts";
 
 /** Which services in the kernel are ours, for the next start. */
 const OWNERSHIP_FILE = "ipvs-services.json";
@@ -28,16 +28,9 @@ export function readOwnedServices(stateDir: string): ReadonlySet<string> {
 }
 
 export function loadOwnership(stateDir: string, logger: Logger): IpvsOwnership {
-  return IpvsOwnership.load({ bootId: bootId() }, { store: ownershipStore(join(stateDir, OWNERSHIP_FILE)), logger });
+  return IpvsOwnership.load({ bootId: bootId() }, { store: fileStore(join(stateDir, OWNERSHIP_FILE)), logger });
 }
 
 function bootId(): string {
   return readFileSync(BOOT_ID_FILE, "utf8").trim();
-}
-
-function ownershipStore(path: string): OwnershipStore {
-  return {
-    load: (problemOf) => readJsonFile(path, problemOf),
-    save: (text) => writeFileAtomically(path, text),
-  };
 }

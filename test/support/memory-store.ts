@@ -1,11 +1,11 @@
-import type { OwnershipStore } from "../../src/app/ipvs-ownership.ts";
+import type { StateStore } from "../../src/app/state-store.ts";
 import { DirectorError, messageOf } from "../../src/base/director-error.ts";
 import { err, ok, type Result } from "../../src/base/result.ts";
 import type { LogEntry, Logger } from "../../src/ports/logger.ts";
 import type { JsonFile } from "../../src/sys/atomic-file.ts";
 
-/** The file of owned services, in memory. */
-export class MemoryStore implements OwnershipStore {
+/** A state file, in memory. */
+export class MemoryStore implements StateStore {
   text: string | null;
   saves = 0;
   isBroken = false;
