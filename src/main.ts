@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { hostname } from "node:os";
+import { hostname, userInfo } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { EXIT, type ExitCode } from "./base/exit-codes.ts";
@@ -126,6 +126,11 @@ async function main(argv: readonly string[]): Promise<ExitCode | null> {
         signal: untilInterrupted(),
       });
     },
+    override: async ({ runDir, order, wait, json }) => {
+      const { overrideCommand } = await import("./cli/override-command.ts");
+      const by = process.env.SUDO_USER ?? userName();
+      return overrideCommand({ controlSocket: controlSocketIn(runDir), order, by, wait, json }, terminal);
+    },
     handover: async ({ runDir, instance, json }) => {
       const { handoverCommand } = await import("./cli/daemon-commands.ts");
       return handoverCommand({ controlSocket: controlSocketIn(runDir), instance, json }, terminal);
@@ -144,6 +149,15 @@ function untilInterrupted(): AbortSignal {
   const interrupt = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupt.abort());
   return interrupt.signal;
+}
+
+/** Name of whoever runs this; their number where the system knows no name. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.()}`;
+  }
 }
 
 function controlSocketIn(runDir: string): string {

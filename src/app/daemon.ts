@@ -13,7 +13,9 @@ import { groupIdOf } from "../sys/groups.ts";
 import { LineLog } from "../sys/line-log.ts";
 import { openServiceManager } from "../sys/sd-notify.ts";
 import { describeChanges } from "./describe-changes.ts";
+import { OVERRIDES_FILE } from "./override-book.ts";
 import type { LoadedConfig } from "./reloader.ts";
+import { fileStore } from "./state-store.ts";
 import { Supervisor } from "./supervisor.ts";
 import { startWatchdog, watchdogTimeUs } from "./watchdog.ts";
 
@@ -73,6 +75,7 @@ export async function runDaemon(options: DaemonOptions, collaborators: DaemonCol
       load: () => load(true),
       diff: (before, after) => describeChanges(diffModels(before, after)),
       notify,
+      overrideStore: fileStore(join(options.stateDir, OVERRIDES_FILE)),
       eventStore: new LineLog({ dir: join(options.stateDir, EVENTS_FOLDER), ...EVENT_SEGMENTS }),
     },
   );

@@ -96,8 +96,8 @@ export interface OverrideReply {
 export type VrrpState = InstanceStatus;
 /** State of one server in one service, by `serverKey`; of the connection synchronisation, by `SYNC_KEY`. */
 export type CheckerState = CheckedServer | SyncStatus;
-/** What the checks know of a server; its connections come from the kernel's counters. */
-export type CheckedServer = Omit<ServerStatus, "connections">;
+/** What the checks know of a server; its connections come from the kernel's counters, its override from the desk. */
+export type CheckedServer = Omit<ServerStatus, "connections" | "override">;
 /** What the kernel counted, one entry for each endpoint that it has: `serviceTrafficKey`, `serverTrafficKey`. */
 export type TrafficState = readonly Traffic[] | readonly ServerTraffic[];
 

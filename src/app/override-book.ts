@@ -13,6 +13,9 @@ export interface KeptOverride extends ServerOverride {
   readonly absentSinceMs: number | null;
 }
 
+/** Its name in the state directory. */
+export const OVERRIDES_FILE = "overrides.json";
+
 const VERSION = 1;
 
 /** The overrides that stand, in a file that outlives every process. */

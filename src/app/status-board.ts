@@ -1,5 +1,6 @@
 import { formatEndpoint, formatListenEndpoint } from "../base/endpoint.ts";
 import type { DirectorConfig, ServiceConfig } from "../config/model.ts";
+import type { OverrideStatus } from "../control/overrides.ts";
 import type { InstanceStatus, ServerStatus, ServiceStatus, SyncStatus } from "../control/status.ts";
 import type { StateEntry } from "../ipc/messages.ts";
 import { connectionsOf, type ServerTraffic, type Traffic } from "../ipvs/traffic.ts";
@@ -14,6 +15,8 @@ import {
   type TrafficState,
   type VrrpState,
 } from "./messages.ts";
+
+type OverrideOf = (service: string, server: string) => OverrideStatus | null;
 
 /** What the children last said about each object; `status` is answered from here and never waits for a child. */
 export class StatusBoard {
@@ -77,21 +80,26 @@ export class StatusBoard {
     return this.#sync ?? { instance, interface: device, id, role: "none", note: "its process is not running yet" };
   }
 
-  services(config: DirectorConfig): readonly ServiceStatus[] {
+  /** @param overrideOf what was ordered about a server */
+  services(config: DirectorConfig, overrideOf: OverrideOf = () => null): readonly ServiceStatus[] {
     return config.services.map((service) => ({
       name: service.name,
       listen: service.listen.map(formatListenEndpoint),
       scheduler: service.scheduler,
       forward: service.forward,
-      servers: this.#serversOf(service),
+      servers: this.servers(service, overrideOf),
     }));
   }
 
-  #serversOf(service: ServiceConfig): readonly ServerStatus[] {
+  servers(service: ServiceConfig, overrideOf: OverrideOf = () => null): readonly ServerStatus[] {
     return service.servers
       .map((server) => this.#servers.get(serverKey(service.name, formatEndpoint(server))))
       .filter((status) => status !== undefined)
-      .map((status) => ({ ...status, connections: connectionsOf(this.serverTraffic(service.name, status.server)) }));
+      .map((status) => ({
+        ...status,
+        connections: connectionsOf(this.serverTraffic(service.name, status.server)),
+        override: overrideOf(service.name, status.server),
+      }));
   }
 }
 

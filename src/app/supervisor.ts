@@ -3,6 +3,7 @@ import { EXIT, type ExitCode, exitCodeFor } from "../base/exit-codes.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { InstanceKeys } from "../config/keys.ts";
 import type { DirectorConfig, ScheduleAction } from "../config/model.ts";
+import type { OverrideAnswer, OverrideOrder } from "../control/overrides.ts";
 import { ControlServer } from "../control/server.ts";
 import {
   type ControlError,
@@ -15,6 +16,7 @@ import type { FactEntry, ReplyOutcome, StateEntry } from "../ipc/messages.ts";
 import { SYNC_LINGER_US } from "../ipvs/sync.ts";
 import { WinstonLogger, type WinstonLoggerOptions } from "../log/winston-logger.ts";
 import type { EventFacts, LogEntry, Logger } from "../ports/logger.ts";
+import { systemClock, TimeoutAlarms } from "../sys/clock.ts";
 import { handoverBoundUs } from "../vrrp/handover.ts";
 import { ChildKeeper } from "./child-keeper.ts";
 import { daemonEvent, processEvent, scheduleEvent } from "./event-facts.ts";
@@ -28,6 +30,7 @@ import {
   type CheckerTrackConfig,
   type HandoverReply,
   isCheckerState,
+  isDrainNews,
   isTrackFact,
   isTraffic,
   type VrrpFact,
@@ -35,9 +38,11 @@ import {
   type VrrpReply,
   type VrrpState,
 } from "./messages.ts";
+import { OverrideDesk } from "./override-desk.ts";
 import { Planner } from "./planner.ts";
 import { type ApplyOutcome, type LoadedConfig, Reloader } from "./reloader.ts";
 import { Schedule } from "./schedule.ts";
+import type { StateStore } from "./state-store.ts";
 import { problemsOf, StatusBoard } from "./status-board.ts";
 
 /** How long a child may take to apply a configuration: loading ten thousand servers on a slow machine is the longest. */
@@ -92,6 +97,8 @@ export interface SupervisorCollaborators {
   notify(...lines: readonly string[]): void;
   /** Where events are kept. */
   readonly eventStore: LineStore;
+  /** Where overrides are kept. */
+  readonly overrideStore: StateStore;
 }
 
 /** Reads the configuration, keeps the children running, serves the control API. Holds no protocol state. */
@@ -107,6 +114,7 @@ export class Supervisor {
   readonly #vrrp: ChildKeeper<VrrpProcessConfig, VrrpState, VrrpFact>;
   readonly #checker: ChildKeeper<CheckerProcessConfig, CheckerNews, CheckerFact>;
   readonly #reloader: Reloader;
+  readonly #overrides: OverrideDesk;
   readonly #startedAt = new Date();
   #config: DirectorConfig;
   /** For the vrrp process alone. */
@@ -149,6 +157,21 @@ export class Supervisor {
       },
       this.#logger,
     );
+    this.#overrides = new OverrideDesk({
+      clock: systemClock,
+      alarms: new TimeoutAlarms(),
+      logger: this.#logger,
+      store: collaborators.overrideStore,
+      services: () => this.#config.services,
+      serversOf: (name) => {
+        const service = this.#config.services.find((one) => one.name === name);
+        return service === undefined ? [] : this.#board.servers(service);
+      },
+      apply: (changes) => {
+        this.#checker.prepare(this.#checkerConfig());
+        return this.#checker.command("override", changes);
+      },
+    });
     this.#checker = new ChildKeeper(
       { ...this.#childOptions("checker"), stopDeadlineMs: STOP_DEADLINE_MS },
       this.#checkerConfig(),
@@ -156,6 +179,7 @@ export class Supervisor {
         onState: (entries) => {
           this.#board.updateServers(entries.filter(isCheckerState));
           this.#board.updateTraffic(entries.filter(isTraffic));
+          this.#overrides.hear(entries.filter(isDrainNews).flatMap(([, news]) => news ?? []));
           // Without a checker, what the last one found out stands.
           this.#vrrp.tell(entries.filter(isTrackFact));
         },
@@ -207,6 +231,8 @@ export class Supervisor {
           reload: () => this.reload(),
           handover: (instance) => this.handover(instance),
           events: this.#events,
+          overrides: () => this.#overrides.list(),
+          order: (order) => this.order(order),
         },
       );
     } catch (thrown) {
@@ -225,6 +251,8 @@ export class Supervisor {
       `holdfast ${this.#options.version} starts on ${node}: ${count(instances, "instance")}, ${count(services, "service")} from ${this.#options.file}`,
       daemonEvent(node, null, "running", `version ${this.#options.version} starts with ${this.#options.file}`),
     );
+    this.#overrides.open();
+    this.#checker.prepare(this.#checkerConfig());
     this.#checker.start();
     this.#vrrp.start();
     this.#schedule.configure(this.#config.schedules);
@@ -238,7 +266,7 @@ export class Supervisor {
 
   status(): DirectorStatus {
     const instances = this.#board.instances(this.#config);
-    const services = this.#board.services(this.#config);
+    const services = this.#board.services(this.#config, (service, server) => this.#overrides.status(service, server));
     const sync = this.#board.sync(this.#config);
     const processes = [this.#vrrp.status(), this.#checker.status()];
     const problems = [
@@ -277,6 +305,7 @@ export class Supervisor {
     this.#loadedAt = new Date();
     this.#winston.reconfigure(this.#loggerOptions());
     this.#schedule.configure(config.schedules);
+    this.#overrides.configured();
     const [checker, vrrp] = await Promise.all([
       this.#checker.configure(this.#checkerConfig()),
       this.#vrrp.configure(this.#vrrpConfig()),
@@ -308,6 +337,12 @@ export class Supervisor {
         processEvent(name, "stopped", "running", `restart ${restarts}`),
       );
     if (this.#configured.size === 2) this.#notifyReady();
+  }
+
+  /** Carries out what somebody wants of a server, over what its checks say. */
+  async order(order: OverrideOrder): Promise<Result<OverrideAnswer, ControlError>> {
+    if (this.#stopping) return err({ code: "CONTROL_REFUSED", message: "the director is stopping" });
+    return this.#overrides.order(order);
   }
 
   /** Lets a peer serve an instance, and every other of its group. */
@@ -356,6 +391,7 @@ export class Supervisor {
         this.#logger,
       );
     await this.#checker.stop();
+    this.#overrides.close();
     await this.#control?.close();
     this.#say("notice", "stopped", daemonEvent(this.#config.node, "stopping", "stopped", why));
     await this.#events.close(EVENTS_CLOSE_MS);
@@ -393,7 +429,8 @@ export class Supervisor {
 
   #checkerConfig(): CheckerProcessConfig {
     const { services, ipvs, scripts, sync } = this.#config;
-    return { services, ipvs, scripts, sync, track: this.#trackConfig(), stateDir: this.#options.stateDir };
+    const overrides = this.#overrides.standing();
+    return { services, ipvs, scripts, sync, track: this.#trackConfig(), overrides, stateDir: this.#options.stateDir };
   }
 
   /** What of the things that instances track is for the checker to judge. */

@@ -6,6 +6,7 @@ import { type CommandLine, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR, examples } from "
 import { addCompletion, type CompletionHandler } from "./commands/completion.ts";
 import { addEvents, type EventsHandler } from "./commands/events.ts";
 import { addHandover, type HandoverHandler } from "./commands/handover.ts";
+import { addDisable, addDrain, addEnable, addWeight, type OverrideHandler } from "./commands/overrides.ts";
 import { addPlan, type PlanHandler } from "./commands/plan.ts";
 import { addReload, type ReloadHandler } from "./commands/reload.ts";
 import { addRun, type RunHandler } from "./commands/run.ts";
@@ -23,6 +24,7 @@ export type Handlers = RunHandler &
   StatusHandler &
   EventsHandler &
   HandoverHandler &
+  OverrideHandler &
   CompletionHandler;
 
 /** In the order of the help text. */
@@ -33,6 +35,10 @@ const COMMANDS: readonly ((commandLine: CommandLine<Handlers>) => void)[] = [
   addReload,
   addStatus,
   addEvents,
+  addDrain,
+  addDisable,
+  addWeight,
+  addEnable,
   addHandover,
   addCompletion,
 ];

@@ -5,6 +5,7 @@ import type { KernelPlan } from "../plan/model.ts";
 import type { EventType } from "../ports/logger.ts";
 import { EventStreamReader } from "./event-stream.ts";
 import { type EventPage, type EventQuery, formatEventQuery, type JournalEvent } from "./events.ts";
+import type { OverrideAnswer, ServerOverrideStatus } from "./overrides.ts";
 import type { ControlError, DirectorStatus, HandoverAnswer, ReloadReport } from "./status.ts";
 
 /** Three of the daemon's heartbeats: a stream that is silent for longer is dead. */
@@ -41,6 +42,18 @@ export class ControlClient {
   /** @param instance a name as the configuration accepts it */
   handover(instance: string): Promise<Result<HandoverAnswer, ControlError>> {
     return this.#ask("POST", `/v1/instances/${encodeURIComponent(instance)}/handover`);
+  }
+
+  /** Everything that people and schedules ordered over what checks say. */
+  async overrides(): Promise<readonly ServerOverrideStatus[]> {
+    const list = await this.#ask<{ readonly overrides: readonly ServerOverrideStatus[] }>("GET", "/v1/overrides");
+    if (!list.ok) throw new DirectorError("CONTROL_REFUSED", list.error.message);
+    return list.value.overrides;
+  }
+
+  /** @param order as `parseOverrideOrder` reads it */
+  order(order: unknown): Promise<Result<OverrideAnswer, ControlError>> {
+    return this.#ask("POST", "/v1/overrides", order);
   }
 
   async events(query: EventQuery): Promise<EventPage> {

@@ -3,6 +3,7 @@ import type { Result } from "../base/result.ts";
 import type { KernelPlan } from "../plan/model.ts";
 import { type EventSource, EventStreams } from "./event-stream.ts";
 import { parseEventQuery } from "./events.ts";
+import { type OverrideAnswer, type OverrideOrder, parseOverrideOrder, type ServerOverrideStatus } from "./overrides.ts";
 import type { ControlError, DirectorStatus, HandoverAnswer, ReloadReport } from "./status.ts";
 
 /** What the daemon does for the control API. */
@@ -13,6 +14,8 @@ export interface ControlHandlers {
   reload(): Promise<Result<ReloadReport, ControlError>>;
   handover(instance: string): Promise<Result<HandoverAnswer, ControlError>>;
   readonly events: EventSource;
+  overrides(): readonly ServerOverrideStatus[];
+  order(order: OverrideOrder): Promise<Result<OverrideAnswer, ControlError>>;
 }
 
 /** What a request brought along. */
@@ -64,6 +67,15 @@ export function routesOf(handlers: ControlHandlers): readonly Route[] {
       method: "POST",
       path: "/v1/instances/:instance/handover",
       run: async ({ params }) => resultOf(await handlers.handover(params.instance ?? "")),
+    },
+    { method: "GET", path: "/v1/overrides", run: () => json({ overrides: handlers.overrides() }) },
+    {
+      method: "POST",
+      path: "/v1/overrides",
+      run: async ({ body }) => {
+        const order = parseOverrideOrder(body);
+        return order.ok ? resultOf(await handlers.order(order.value)) : refused(400, order.error);
+      },
     },
     { method: "GET", path: "/v1/events", run: (request) => eventsOf(handlers.events, streams, request) },
   ];

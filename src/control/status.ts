@@ -1,6 +1,7 @@
 import type { Spread } from "../base/histogram.ts";
 import type { IpText } from "../base/ip.ts";
 import type { KernelPlan } from "../plan/model.ts";
+import type { OverrideStatus } from "./overrides.ts";
 
 /** The status model that the daemon serves and the command line prints. Times are ISO 8601, UTC. */
 export const STATUS_VERSION = 1;
@@ -131,6 +132,8 @@ export interface ServerStatus {
   readonly why: string;
   /** Those that the kernel holds for it, as of some seconds ago; null = it has none for it, or has not been asked yet. */
   readonly connections: { readonly active: number; readonly inactive: number } | null;
+  /** What people or schedules ordered over what the checks say; null = nothing. */
+  readonly override: OverrideStatus | null;
   readonly checks: readonly CheckStatus[];
 }
 

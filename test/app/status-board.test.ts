@@ -33,6 +33,7 @@ function serverStatus(server: string, change: Partial<ServerStatus> = {}): Serve
     weight: 1,
     why: "",
     connections: null,
+    override: null,
     checks: [],
     ...change,
   };

@@ -49,6 +49,7 @@ async function holdfast(
       reload: record,
       events: record,
       handover: record,
+      override: record,
       completion: record,
       status: async (call) => {
         calls.push(call);
@@ -93,6 +94,45 @@ describe("the command line", () => {
     assert.ok(Math.abs(Date.now() - 7_200_000 - (ago.query.sinceMs ?? 0)) < 60_000);
     const [day] = (await holdfast(["events", "--since", "2026-01-31"])).calls as [EventsOptions];
     assert.equal(day.query.sinceMs, new Date(2026, 0, 31).getTime());
+  });
+
+  it("hands orders over servers to the daemon's side, with times as the control API takes them", async () => {
+    const globals = { runDir: DEFAULT_RUN_DIR, stateDir: "/var/lib/holdfast", debug: false };
+    const at = { service: "web", server: "10.0.0.11:80" };
+    const words = ["web", "10.0.0.11:80"];
+    const rows: readonly (readonly [readonly string[], unknown])[] = [
+      [
+        ["drain", ...words, "--deadline", "10m", "--until", "2h", "--reason", "new kernel", "--wait"],
+        {
+          order: { type: "drain", ...at, until: "2h", deadline: "10m", reason: "new kernel" },
+          wait: true,
+          json: false,
+        },
+      ],
+      [["disable", ...words, "--json"], { order: { type: "disable", ...at }, wait: false, json: true }],
+      [["weight", ...words, "0"], { order: { type: "weight", ...at, weight: 0 }, wait: false, json: false }],
+      [
+        ["enable", "all", "all"],
+        { order: { type: "enable", service: "all", server: "all" }, wait: false, json: false },
+      ],
+    ];
+    for (const [argv, wanted] of rows)
+      assert.deepEqual((await holdfast(argv)).calls, [{ ...globals, ...(wanted as object) }], argv.join(" "));
+    const wrong: readonly (readonly [readonly string[], RegExp])[] = [
+      [["drain", "web"], /missing required argument 'server'/],
+      [["drain", ...words, "--until", "tomorrow"], /argument 'tomorrow' is invalid\. expected a length of time/],
+      [["drain", ...words, "--deadline", "10"], /a duration needs a unit/],
+      [["drain", ...words, "--deadline", "0s"], /for no wait at all there is `holdfast disable`/],
+      [["weight", ...words, "70000"], /a weight is a whole number from 0 to 65535/],
+      [["weight", ...words], /missing required argument 'weight'/],
+      [["enable", ...words, "--until", "2h"], /unknown option '--until'/],
+    ];
+    for (const [argv, sentence] of wrong) {
+      const { exitCode, err, calls } = await holdfast(argv);
+      assert.equal(exitCode, EXIT.USAGE, argv.join(" "));
+      assert.match(err, sentence);
+      assert.deepEqual(calls, []);
+    }
   });
 
   it("gives help with an example for every command", async () => {

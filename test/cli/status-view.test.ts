@@ -82,6 +82,7 @@ const STATUS: DirectorStatus = {
           weight: 1,
           why: "configured weight",
           connections: null,
+          override: null,
           checks: [],
         },
         {
@@ -92,6 +93,7 @@ const STATUS: DirectorStatus = {
           weight: 0,
           why: "http failed 3 times in a row",
           connections: null,
+          override: null,
           checks: [
             {
               name: "http",

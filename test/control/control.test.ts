@@ -34,6 +34,8 @@ const handlers: ControlHandlers = {
   status: () => STATUS,
   plan: async () => ok(PLAN),
   reload: async () => ok(REPORT),
+  overrides: () => [],
+  order: async () => ok({ servers: [], changes: [], warnings: [] }),
   handover: async (instance) => ok({ moved: [{ instance, successor: "192.0.2.3", tookMs: 610 }] }),
   events: new FewEvents(),
 };
