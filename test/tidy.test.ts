@@ -22,11 +22,13 @@ const ROOMS: Readonly<
   checks: { rooms: ["base", "ports"], packages: ["undici"], node: true },
   ipc: { rooms: ["base", "ports"], packages: [], node: true },
   control: { rooms: ["base", "ports"], packages: ["undici"], node: true },
+  metrics: { rooms: ["base", "ports", "control", "vrrp"], packages: ["prom-client"], node: true },
   log: { rooms: ["base", "ports", "ipc"], packages: ["winston"], node: true },
   sys: { rooms: ["base", "ports", "netlink", "vrrp"], packages: [], node: true },
   app: {
     rooms: [
       ...["base", "ports", "vrrp", "health", "ipvs", "plan", "netlink", "config", "checks", "ipc", "control", "log"],
+      "metrics",
       "sys",
     ],
     packages: ["node-cron"],
@@ -42,7 +44,7 @@ const PURE = ["base", "vrrp", "health", "ipvs", "plan", "netlink", "config", "po
 const IMPURE = /\b(setTimeout|setInterval|setImmediate|Date\b|Math\.random|process\.|require\()/;
 
 /** The vrrp process does nothing else: none of these may be loaded by it, even indirectly. */
-const FORBIDDEN_IN_VRRP = ["undici", "yaml", "winston", "node-cron", "zod", "commander"];
+const FORBIDDEN_IN_VRRP = ["undici", "prom-client", "yaml", "winston", "node-cron", "zod", "commander"];
 
 interface Import {
   readonly specifier: string;

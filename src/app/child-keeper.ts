@@ -73,6 +73,11 @@ export class ChildKeeper<Config, State, Fact = never> {
     return { name: this.#options.name, state: this.#state, pid: this.#handle?.pid ?? null, restarts: this.#restarts };
   }
 
+  /** Messages to and from the present child; null = there is none. */
+  messages(): { readonly sent: number; readonly received: number } | null {
+    return this.#handle?.messages ?? null;
+  }
+
   start(): void {
     this.#state = this.#restarts === 0 ? "starting" : "restarting";
     this.#startedAtMs = performance.now();

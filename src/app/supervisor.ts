@@ -38,6 +38,7 @@ import {
   type VrrpReply,
   type VrrpState,
 } from "./messages.ts";
+import { Metrics } from "./metrics.ts";
 import { OverrideDesk } from "./override-desk.ts";
 import { Planner } from "./planner.ts";
 import { type ApplyOutcome, type LoadedConfig, Reloader } from "./reloader.ts";
@@ -115,6 +116,7 @@ export class Supervisor {
   readonly #checker: ChildKeeper<CheckerProcessConfig, CheckerNews, CheckerFact>;
   readonly #reloader: Reloader;
   readonly #overrides: OverrideDesk;
+  readonly #metrics: Metrics;
   readonly #startedAt = new Date();
   #config: DirectorConfig;
   /** For the vrrp process alone. */
@@ -138,7 +140,14 @@ export class Supervisor {
       wallMs: () => Date.now(),
       say: (level, message) => this.#winston.log({ level, source: "supervisor", message }),
     });
-    this.#logger = this.#events.tee(this.#winston);
+    const journalled = this.#events.tee(this.#winston);
+    this.#metrics = new Metrics({
+      logger: journalled,
+      board: this.#board,
+      children: () => [this.#vrrp, this.#checker],
+      status: () => this.status(),
+    });
+    this.#logger = this.#metrics.tee(journalled);
     this.#schedule = new Schedule((name, action) => this.#scheduled(name, action));
     this.#vrrp = new ChildKeeper(
       { ...this.#childOptions("vrrp"), stopDeadlineMs: VRRP_STOP_DEADLINE_MS },
@@ -233,6 +242,7 @@ export class Supervisor {
           events: this.#events,
           overrides: () => this.#overrides.list(),
           order: (order) => this.order(order),
+          metrics: (accept) => this.#metrics.expose(accept),
         },
       );
     } catch (thrown) {
@@ -256,6 +266,7 @@ export class Supervisor {
     this.#checker.start();
     this.#vrrp.start();
     this.#schedule.configure(this.#config.schedules);
+    await this.#metrics.configure(this.#config.metrics);
     return finished;
   }
 
@@ -277,6 +288,7 @@ export class Supervisor {
           state === "silent" ? `the ${name} process does not answer` : `the ${name} process is ${state}`,
         ),
       ...this.#vrrpProblems,
+      ...this.#metrics.problems,
     ];
     return {
       version: STATUS_VERSION,
@@ -309,6 +321,7 @@ export class Supervisor {
     const [checker, vrrp] = await Promise.all([
       this.#checker.configure(this.#checkerConfig()),
       this.#vrrp.configure(this.#vrrpConfig()),
+      this.#metrics.configure(config.metrics),
     ]);
     if (vrrp.ok) this.#vrrpProblems = (vrrp.value as VrrpReply).problems;
     const failed = [checker, vrrp].find((outcome) => !outcome.ok);
@@ -383,6 +396,7 @@ export class Supervisor {
     this.#collaborators.notify("STOPPING=1");
     this.#say("notice", `stopping (${why})`, daemonEvent(this.#config.node, "running", "stopping", why));
     this.#schedule.stop();
+    this.#metrics.close();
     if (!(await this.#vrrp.stop(this.#handoverBoundMs() + VRRP_STOP_DEADLINE_MS)))
       await takeOffLeftovers(
         { ...this.#childOptions("vrrp"), replyTimeoutMs: VRRP_STOP_DEADLINE_MS },

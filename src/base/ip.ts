@@ -79,6 +79,11 @@ export function isInNetwork(ip: IpText, cidr: Cidr): boolean {
   return ipaddr.parse(ip).match(ipaddr.parse(cidr.address), cidr.prefixLength);
 }
 
+/** Addresses that only programs on the same machine reach. */
+export function isLoopback(ip: IpText): boolean {
+  return ipaddr.parse(ip).range() === "loopback";
+}
+
 /** Addresses that no packet to one host can carry: unspecified, multicast, limited broadcast. */
 export function isUnicast(ip: IpText): boolean {
   const range = ipaddr.parse(ip).range();

@@ -22,7 +22,7 @@ import type { RawInstance } from "./schema/vrrp.ts";
 export function buildNode(
   raw: RawRoot | null,
   nodeName: string,
-): Pick<DirectorConfig, "node" | "log" | "ipvs" | "scripts" | "vrrp" | "sync"> {
+): Pick<DirectorConfig, "node" | "log" | "ipvs" | "scripts" | "vrrp" | "sync" | "metrics"> {
   return {
     node: raw?.node ?? nodeName,
     log: { level: raw?.log?.level ?? DEFAULTS.logLevel, format: raw?.log?.format ?? DEFAULTS.logFormat },
@@ -42,6 +42,7 @@ export function buildNode(
             port: raw.sync.port ?? DEFAULTS.syncPort,
             ttl: raw.sync.ttl ?? DEFAULTS.syncTtl,
           },
+    metrics: raw?.metrics === undefined ? null : { listen: raw.metrics.listen },
     scripts: { maxConcurrent: raw?.scripts?.maxConcurrent ?? DEFAULTS.maxConcurrentScripts },
   };
 }

@@ -114,6 +114,7 @@ function nodeChanges(before: DirectorConfig, after: DirectorConfig): string[] {
   for (const key of ["log", "ipvs", "scripts", "vrrp"] as const) {
     changed.push(...changedFields(before[key], after[key]).map((field) => `${key}.${field}`));
   }
+  if (!isEqual(before.metrics, after.metrics)) changed.push("metrics.listen");
   if (before.sync === null || after.sync === null) return before.sync === after.sync ? changed : [...changed, "sync"];
   return [...changed, ...changedFields(before.sync, after.sync).map((field) => `sync.${field}`)];
 }

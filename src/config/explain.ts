@@ -28,6 +28,7 @@ export function explain(config: DirectorConfig): string {
     ipvs: { onStop: config.ipvs.onStop, manageSysctls: config.ipvs.manageSysctls },
     scripts: { maxConcurrent: config.scripts.maxConcurrent },
     ...(config.sync === null ? {} : { sync: { ...config.sync } }),
+    ...(config.metrics === null ? {} : { metrics: { listen: formatEndpoint(config.metrics.listen) } }),
     vrrp: {
       realtime: config.vrrp.realtime,
       ...(config.groups.length === 0

@@ -18,6 +18,7 @@ import { serviceSchema } from "./schema/services.ts";
 import { instanceSchema } from "./schema/vrrp.ts";
 import { schemaProblems } from "./schema-problems.ts";
 import { instanceProblems, type PlacedInstance } from "./semantics/instances.ts";
+import { metricsProblems } from "./semantics/metrics.ts";
 import { referenceProblems } from "./semantics/references.ts";
 import { type PlacedService, serviceProblems } from "./semantics/services.ts";
 
@@ -120,6 +121,7 @@ class Loader {
       }),
     );
     this.#report(this.#sameScheduleName());
+    this.#report(metricsProblems(main, root?.raw ?? null));
     this.#report(this.#nothingToDo(main));
     const problems = tidy(this.#problems, [main.source.file.path, ...this.#sources.included.map(({ path }) => path)]);
     if (problems.some(({ severity }) => severity === "error")) return err(problems);

@@ -1,4 +1,4 @@
-import type { ListenEndpoint } from "../base/endpoint.ts";
+import type { Endpoint, ListenEndpoint } from "../base/endpoint.ts";
 import type { Cidr, IpText } from "../base/ip.ts";
 import type { LogLevel } from "../ports/logger.ts";
 
@@ -17,6 +17,8 @@ export interface DirectorConfig {
   readonly groups: readonly GroupConfig[];
   /** null = no connection synchronisation. */
   readonly sync: SyncConfig | null;
+  /** null = metrics are on the control socket only. */
+  readonly metrics: MetricsConfig | null;
   readonly services: readonly ServiceConfig[];
   readonly schedules: readonly ScheduleConfig[];
 }
@@ -48,6 +50,11 @@ export interface GroupConfig {
   readonly name: string;
   /** Names of instances; at least one. */
   readonly instances: readonly string[];
+}
+
+/** Where numbers for Prometheus are served besides the control socket. */
+export interface MetricsConfig {
+  readonly listen: Endpoint;
 }
 
 /** The kernel's connection synchronisation, in step with one instance. */

@@ -26,7 +26,7 @@ const ROWS: readonly Row[] = [
   ["hmac", IN.instance, false, "it stands under auth: { hmac: … }"],
   ["drills", IN.anywhere, true, "remove it"],
   ["drill", IN.anywhere, true, "remove it"],
-  ["metrics", IN.root, true, "remove it; `holdfast status --json` has the numbers"],
+  ["listen", IN.root, false, "it belongs to a service, or to metrics: { listen: 9650 }"],
   ["control", IN.root, true, "remove it; --run-dir says where the control socket stands"],
   ["panic", IN.service, true, "remove it"],
   ["quorum", IN.service, true, "remove it"],

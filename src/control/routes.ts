@@ -16,6 +16,8 @@ export interface ControlHandlers {
   readonly events: EventSource;
   overrides(): readonly ServerOverrideStatus[];
   order(order: OverrideOrder): Promise<Result<OverrideAnswer, ControlError>>;
+  /** Numbers for Prometheus, in a format that the request's Accept header names. */
+  metrics(accept: string | undefined): Promise<{ readonly contentType: string; readonly body: Buffer }>;
 }
 
 /** What a request brought along. */
@@ -30,7 +32,7 @@ export interface RouteRequest {
 
 export type Answer =
   | { readonly type: "json"; readonly status: number; readonly body: unknown }
-  | { readonly type: "text"; readonly status: number; readonly contentType: string; readonly text: string }
+  | { readonly type: "text"; readonly status: number; readonly contentType: string; readonly text: string | Buffer }
   /** Goes on until the client leaves. */
   | {
       readonly type: "stream";
@@ -77,6 +79,7 @@ export function routesOf(handlers: ControlHandlers): readonly Route[] {
         return order.ok ? resultOf(await handlers.order(order.value)) : refused(400, order.error);
       },
     },
+    { method: "GET", path: "/metrics", run: async ({ headers }) => numbers(await handlers.metrics(headers.accept)) },
     { method: "GET", path: "/v1/events", run: (request) => eventsOf(handlers.events, streams, request) },
   ];
 }
@@ -117,6 +120,10 @@ export function matchPath(pattern: string, path: string): Readonly<Record<string
 
 export function refused(status: number, message: string): Answer {
   return { type: "json", status, body: { code: "CONTROL_REFUSED", message } };
+}
+
+function numbers({ contentType, body }: { readonly contentType: string; readonly body: Buffer }): Answer {
+  return { type: "text", status: 200, contentType, text: body };
 }
 
 function json(body: unknown): Answer {

@@ -34,6 +34,9 @@ export class ChildHandle<Config, State, Fact = never> {
   /** Bounded by what people ask for at once; each entry ends by its reply, its deadline or the child's exit. */
   readonly #pending = new Map<number, Pending>();
   #nextId = 1;
+  /** Messages in each direction. */
+  #sent = 0;
+  #received = 0;
 
   constructor(options: ChildHandleOptions, events: ChildHandleEvents<State>) {
     this.#options = options;
@@ -45,6 +48,7 @@ export class ChildHandle<Config, State, Fact = never> {
       detached: true,
     });
     this.#process.on("message", (message: UpMessage<State>) => {
+      this.#received += 1;
       if (message.type === "ready") events.onReady();
       else if (message.type === "state") events.onState(message.entries);
       else if (message.type === "log") events.onLog(message.entries, message.dropped, message.droppedEvents);
@@ -69,6 +73,11 @@ export class ChildHandle<Config, State, Fact = never> {
     this.#process.on("error", () => {
       if (this.#process.pid === undefined) end(null, null);
     });
+  }
+
+  /** Messages to and from this child. */
+  get messages(): { readonly sent: number; readonly received: number } {
+    return { sent: this.#sent, received: this.#received };
   }
 
   get pid(): number | undefined {
@@ -124,7 +133,11 @@ export class ChildHandle<Config, State, Fact = never> {
   }
 
   #send(message: DownMessage<Config, Fact>, done: () => void = () => undefined): void {
-    if (this.#process.connected) this.#process.send(message, () => done());
-    else done();
+    if (!this.#process.connected) {
+      done();
+      return;
+    }
+    this.#sent += 1;
+    this.#process.send(message, () => done());
   }
 }

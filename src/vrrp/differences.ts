@@ -4,7 +4,9 @@ import { type DecodedAdvert, PRIORITY_RELEASE } from "./advert.ts";
 import { csToUs } from "./timing.ts";
 
 /** What another router of the same VRID may do otherwise; stable, used as counter names in status. */
-export type DifferenceCode = "checksum_form" | "interval" | "equal_priority" | "stranger" | "address_list";
+export const DIFFERENCE_CODES = ["checksum_form", "interval", "equal_priority", "stranger", "address_list"] as const;
+
+export type DifferenceCode = (typeof DIFFERENCE_CODES)[number];
 
 export interface Difference {
   readonly code: DifferenceCode;

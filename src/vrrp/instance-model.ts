@@ -212,7 +212,10 @@ export interface TransitionCause {
   readonly reason: string;
 }
 
-export type WarningCode = "split_brain" | "address_lost" | "stalled";
+/** Stable, used as counter names in status. */
+export const WARNING_CODES = ["split_brain", "address_lost", "stalled"] as const;
+
+export type WarningCode = (typeof WARNING_CODES)[number];
 
 export interface StepResult {
   readonly state: InstanceState;

@@ -43,6 +43,13 @@ describe("diffModels", () => {
     assert.ok(!isEmptyDiff(diffModels(model(BASE), model(grouped))));
   });
 
+  it("names the address of the metrics", () => {
+    const measured = `${BASE}metrics: { listen: 9650 }\n`;
+    assert.deepEqual(diffModels(model(BASE), model(measured)).node, ["metrics.listen"]);
+    assert.deepEqual(diffModels(model(measured), model(BASE)).node, ["metrics.listen"]);
+    assert.deepEqual(diffModels(model(measured), model(measured.replace("9650", "127.0.0.1:9650"))).node, []);
+  });
+
   it("names what differs in the connection synchronisation", () => {
     const synced = `${BASE}sync: { instance: a, interface: eth1 }\n`;
     assert.deepEqual(diffModels(model(BASE), model(synced)).node, ["sync"]);

@@ -196,6 +196,15 @@ const model: fc.Arbitrary<DirectorConfig> = fc
               port: fc.integer({ min: 1, max: 65_535 }),
               ttl: fc.integer({ min: 1, max: 255 }),
             }),
+      metrics: fc.option(
+        fc.record({
+          listen: fc.record({
+            address: fc.constantFrom("127.0.0.1", "::1", "0.0.0.0", "192.0.2.2"),
+            port: fc.integer({ min: 1, max: 65_535 }),
+          }),
+        }),
+        { nil: null },
+      ),
       services: fc.constant(services),
       schedules,
     });

@@ -39,6 +39,7 @@ describe("loading a configuration", () => {
       ],
       groups: [],
       sync: null,
+      metrics: null,
       vrrp: { realtime: false },
       services: [
         {
@@ -79,6 +80,36 @@ describe("loading a configuration", () => {
       ],
       schedules: [],
     } satisfies DirectorConfig);
+  });
+
+  it("reads where metrics are served: a port alone means this machine, an open address is warned about", () => {
+    const web4 = "vrrp: { instances: { web4: { interface: eth0, vrid: 51, addresses: [192.0.2.10/24] } } }\n";
+    const read = (listen: string) => load(`metrics: { listen: ${listen} }\n${web4}`);
+    for (const [listen, address] of [
+      ["9650", "127.0.0.1"],
+      ["127.0.0.1:9650", "127.0.0.1"],
+      ['"[::1]:9650"', "::1"],
+    ] as const) {
+      const loaded = read(listen);
+      assert.ok(loaded.ok);
+      assert.deepEqual(loaded.value.config.metrics, { listen: { address, port: 9650 } });
+      assert.deepEqual(loaded.value.warnings, []);
+    }
+    for (const listen of ["0.0.0.0:9650", "192.0.2.2:9650", '"[2001:db8::2]:9650"']) {
+      const loaded = read(listen);
+      assert.ok(loaded.ok);
+      assert.deepEqual(
+        loaded.value.warnings.map(({ keyPath, message }) => [keyPath, message]),
+        [
+          [
+            "metrics.listen",
+            `everybody who reaches ${listen.replaceAll('"', "")} can read the metrics, without a password`,
+          ],
+        ],
+      );
+    }
+    for (const listen of ["0", "70000", "1e20", '"9650"', "localhost:9650", "127.0.0.1", "true", "[9650]", ""])
+      assert.ok(!read(listen).ok);
   });
 
   it("reads everything that can be said", () => {

@@ -38,6 +38,7 @@ const handlers: ControlHandlers = {
   order: async () => ok({ servers: [], changes: [], warnings: [] }),
   handover: async (instance) => ok({ moved: [{ instance, successor: "192.0.2.3", tookMs: 610 }] }),
   events: new FewEvents(),
+  metrics: async (accept) => ({ contentType: "text/plain; version=0.0.4", body: Buffer.from(`for_${accept} 1\n`) }),
 };
 
 describe("control API over a unix socket", () => {

@@ -101,6 +101,18 @@ export function serverEndpoint() {
   });
 }
 
+/** A port alone means this machine. */
+export function localEndpoint() {
+  return scalar("a port of 127.0.0.1, for example 9650, or ADDRESS:PORT", (input) => {
+    if (typeof input === "string" && /^\d{1,5}$/.test(input))
+      return wrongShape(input, `write the number without quotes: ${input}`);
+    if (typeof input !== "number" && typeof input !== "string") return notText(input);
+    const text = typeof input === "number" ? `127.0.0.1:${input}` : input;
+    const parsed = parseEndpoint(text);
+    return parsed.ok ? ok(parsed.value) : refuse(...endpointRefusal(text, parsed.error));
+  });
+}
+
 /** What is wrong with an endpoint that did not parse, and what to write. */
 function endpointRefusal(text: string, error: string): [message: string, hint: string | undefined] {
   if (error.startsWith("unknown protocol"))

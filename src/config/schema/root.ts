@@ -2,7 +2,7 @@ import { validateDetailed } from "node-cron";
 import { z } from "zod";
 import { ok } from "../../base/result.ts";
 import { nearest } from "../nearest.ts";
-import { multicastAddress } from "./addresses.ts";
+import { localEndpoint, multicastAddress } from "./addresses.ts";
 import { checkDefaultsSchema } from "./checks.ts";
 import { byShape, key, listOf, mapOf, namedMap, notSupported, optionalKey, refuse, scalar } from "./kit.ts";
 import { boolean, choice, integer, interfaceName, text, wrongShape } from "./scalars.ts";
@@ -187,6 +187,16 @@ function rootSchemaOf<I extends z.ZodType, G extends z.ZodType, V extends z.ZodT
       }),
       "maxConcurrent 64",
       "Check scripts.",
+    ),
+    metrics: optionalKey(
+      mapOf("a map with the key listen", {
+        listen: key(
+          localEndpoint(),
+          "Where Prometheus reads /metrics by HTTP, beside the control socket. Whoever reaches it reads it.",
+        ),
+      }),
+      "on the control socket only",
+      "Numbers for Prometheus.",
     ),
     include: optionalKey(
       listOf(

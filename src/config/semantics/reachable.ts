@@ -1,4 +1,4 @@
-import { familyOf, type IpText, isUnicast } from "../../base/ip.ts";
+import { familyOf, type IpText, isLoopback, isUnicast } from "../../base/ip.ts";
 import type { ForwardMethod } from "../model.ts";
 import type { Finding } from "../problem.ts";
 
@@ -17,7 +17,7 @@ export function unreachableEndpoint(address: IpText, role: "listen" | ForwardMet
       expected: "a global or unique local address",
     };
   }
-  if (role !== "listen" && (address === "::1" || address.startsWith("127."))) {
+  if (role !== "listen" && isLoopback(address)) {
     const hint =
       role === "nat"
         ? "connections would hang: the kernel drops packets to a loopback address that came from outside; write an address of this machine instead"

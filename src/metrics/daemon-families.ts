@@ -1,0 +1,149 @@
+import { EVENT_TYPES } from "../control/events.ts";
+import { type Family, family, secondsOf, truth } from "./family.ts";
+import type { ProcessUsage } from "./snapshot.ts";
+
+/** The daemon itself, its processes and what it was told to do. */
+export const DAEMON_FAMILIES: readonly Family[] = [
+  family(
+    "gauge",
+    "holdfast_build_info",
+    ["version", "node_version"],
+    "Always 1: the version of holdfast and of Node.js.",
+    ({ status }) => [[status.program, process.versions.node, 1]],
+  ),
+  family("gauge", "holdfast_start_time_seconds", [], "When the daemon started, seconds since 1970.", ({ status }) => [
+    [secondsOf(status.startedAt)],
+  ]),
+  family(
+    "gauge",
+    "holdfast_healthy",
+    [],
+    "1 if everything is as it should be; what is not stands in `holdfast status`.",
+    ({ status }) => [[truth(status.health === "healthy")]],
+  ),
+  family(
+    "gauge",
+    "holdfast_problems",
+    [],
+    "How many things are not as they should be; `holdfast status` has a sentence for each.",
+    ({ status }) => [[status.problems.length]],
+  ),
+  family(
+    "gauge",
+    "holdfast_config_loaded_timestamp_seconds",
+    [],
+    "When the configuration in force was read, seconds since 1970.",
+    ({ status }) => [[secondsOf(status.config.loadedAt)]],
+  ),
+  family(
+    "counter",
+    "holdfast_reloads_total",
+    ["result"],
+    "Reloads since the daemon started: applied, unchanged, refused (the file has errors), failed; of those to be confirmed also confirmed or undone.",
+    ({ events }) => events.outcomes("reload").map(({ outcome, count }) => [outcome, count]),
+  ),
+  family(
+    "gauge",
+    "holdfast_last_reload_successful",
+    [],
+    "0 if the last reload was refused or failed, so that the configuration in force is not the file's; 1 otherwise.",
+    ({ events }) => {
+      const outcome = events.last("reload")?.outcome ?? "unchanged";
+      return [[truth(outcome !== "refused" && outcome !== "failed")]];
+    },
+  ),
+  family(
+    "counter",
+    "holdfast_drift_events_total",
+    [],
+    "Times that something in the kernel was not as holdfast had left it, repaired or reported, by what `holdfast events` tells.",
+    ({ events }) => [[events.count("drift")]],
+  ),
+  family(
+    "counter",
+    "holdfast_drills_total",
+    ["result"],
+    "Drills that ended since the daemon started: passed, failed, refused (what they need was not given).",
+    ({ events }) => events.outcomes("drill").map(({ outcome, count }) => [outcome, count]),
+  ),
+  family(
+    "gauge",
+    "holdfast_drill_last_timestamp_seconds",
+    ["result"],
+    "When a drill last ended so, seconds since 1970; absent if none did since the daemon started.",
+    ({ events }) =>
+      events.outcomes("drill").flatMap(({ outcome, lastAt }) => (lastAt === null ? [] : [[outcome, lastAt] as const])),
+  ),
+  family(
+    "counter",
+    "holdfast_scheduled_runs_total",
+    ["result"],
+    "Entries of `schedules:` whose time came since the daemon started: started, done, failed, missed.",
+    ({ events }) => events.outcomes("schedule").map(({ outcome, count }) => [outcome, count]),
+  ),
+  family(
+    "counter",
+    "holdfast_events_total",
+    ["type"],
+    "Changes of state that `holdfast events` tells, by what they are about.",
+    ({ events }) => EVENT_TYPES.map((type) => [type, events.count(type)]),
+  ),
+  family("gauge", "holdfast_process_up", ["process"], "1 if the process runs and answers.", ({ status }) =>
+    status.processes.map(({ name, state }) => [name, truth(state === "running")]),
+  ),
+  family(
+    "counter",
+    "holdfast_process_restarts_total",
+    ["process"],
+    "Unexpected ends of the process since the daemon started.",
+    ({ status }) => status.processes.map(({ name, restarts }) => [name, restarts]),
+  ),
+  family(
+    "gauge",
+    "holdfast_process_start_time_seconds",
+    ["process"],
+    "When the process started, seconds since 1970. What it counts begins at 0 then.",
+    ({ processes }) => eachUsage(processes, ({ startTime }) => startTime),
+  ),
+  family(
+    "counter",
+    "holdfast_process_cpu_seconds_total",
+    ["process"],
+    "Processor time that the process has used, user and system together.",
+    ({ processes }) => eachUsage(processes, ({ cpuSeconds }) => cpuSeconds),
+  ),
+  family(
+    "gauge",
+    "holdfast_process_resident_memory_bytes",
+    ["process"],
+    "Memory of the process that is in RAM.",
+    ({ processes }) => eachUsage(processes, ({ residentBytes }) => residentBytes),
+  ),
+  family("gauge", "holdfast_process_open_fds", ["process"], "Descriptors that the process has open.", ({ processes }) =>
+    eachUsage(processes, ({ openFiles }) => openFiles),
+  ),
+  family(
+    "counter",
+    "holdfast_process_messages_total",
+    ["process", "direction"],
+    "Messages between the supervisor and the process: sent to it, received from it. A scrape sends none.",
+    ({ processes }) =>
+      processes.flatMap(({ name, messages }) =>
+        messages === null
+          ? []
+          : [[name, "sent", messages.sent] as const, [name, "received", messages.received] as const],
+      ),
+  ),
+];
+
+type Usage = NonNullable<ProcessUsage["usage"]>;
+
+function eachUsage(
+  processes: readonly ProcessUsage[],
+  read: (usage: Usage) => number | null,
+): (readonly [string, number])[] {
+  return processes.flatMap(({ name, usage }) => {
+    const value = usage === null ? null : read(usage);
+    return value === null ? [] : [[name, value] as const];
+  });
+}
