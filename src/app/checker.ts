@@ -3,6 +3,7 @@ import { formatDurationUs } from "../base/duration.ts";
 import { orThrow } from "../base/result.ts";
 import type { CheckerFactory } from "../checks/checker-factory.ts";
 import type { IpvsConfig, ServiceConfig } from "../config/model.ts";
+import type { DriftStatus } from "../control/status.ts";
 import type { DrainCount } from "../health/overrides.ts";
 import { type Decision, isSameDecision } from "../health/weights.ts";
 import { describeChange } from "../ipvs/changes.ts";
@@ -16,6 +17,7 @@ import type { EventFacts, LogEntry, Logger } from "../ports/logger.ts";
 import type { TrackFact } from "../vrrp/track.ts";
 import { CheckRunner, type CheckRunnerEvent, type ServerSnapshot } from "./check-runner.ts";
 import { CheckerOverrides } from "./checker-overrides.ts";
+import { DriftKeeper } from "./drift-keeper.ts";
 import { describeRemaining, type IpvsReport, type IpvsTableKeeper } from "./ipvs-table.ts";
 import {
   type CheckedServer,
@@ -31,8 +33,6 @@ import {
 } from "./messages.ts";
 import { TrackScripts, type TrackScriptsCollaborators } from "./track-scripts.ts";
 
-/** After a change the table is read back this much later, once for all changes until then. */
-const READ_BACK_US = 1_000_000;
 /**
  * The servers' last attempts are told in turn, a part every second: what `status` shows of them is half a minute old at most,
  * of a few seconds ago where there are few. Verdicts are told when they change.
@@ -62,6 +62,7 @@ export interface CheckerCollaborators {
   applyQuiescingSysctls(services: readonly ServiceConfig[], manage: boolean): readonly LogEntry[];
   createTrackChecker: TrackScriptsCollaborators["createChecker"];
   publish(key: string, state: CheckedServer | null): void;
+  publishDrift(key: string, state: DriftStatus | null): void;
   /** Tells what became of something that an instance tracks. */
   publishFact(key: string, fact: TrackFact | null): void;
   /** Tells what connections a draining server has. */
@@ -74,7 +75,7 @@ export class Checker {
   readonly #runner: CheckRunner;
   readonly #trackScripts: TrackScripts;
   readonly #overrides: CheckerOverrides;
-  readonly #readBack: Alarm;
+  readonly #drift: DriftKeeper;
   readonly #refresh: Alarm;
   #config: CheckerProcessConfig | null = null;
   #table: IpvsTableKeeper | null = null;
@@ -114,7 +115,19 @@ export class Checker {
       onCount: (service, server, count) => this.#onDrainCount(service, server, count),
     });
     this.#apply = alarms.create(() => this.#applyNow());
-    this.#readBack = alarms.create(() => this.#verify());
+    this.#drift = new DriftKeeper({
+      clock,
+      alarms,
+      random,
+      logger: collaborators.logger,
+      repair: () => this.#repair(),
+      retry: () => void this.#applyNow(),
+      inspect: () => {
+        this.#applyNow();
+        return this.#table?.inspect(this.#desired()) ?? null;
+      },
+      publish: collaborators.publishDrift,
+    });
     this.#refresh = alarms.create(() => this.#publishSome());
   }
 
@@ -138,6 +151,7 @@ export class Checker {
     );
     for (const { service, server } of overruled) this.#redecide(service, server);
     const reply = this.reconcile();
+    this.#drift.configure(config.ipvs);
     this.#refresh.arm(this.#with.clock.nowUs());
     this.#trackScripts.reconfigure(config.track.scripts, config.scripts.maxConcurrent);
     for (const service of config.track.services) this.#trackedNews.add(service);
@@ -201,7 +215,8 @@ export class Checker {
     this.#runner.stop();
     this.#trackScripts.stop();
     this.#overrides.stop();
-    for (const alarm of [this.#apply, this.#readBack, this.#refresh]) alarm.disarm();
+    this.#drift.stop();
+    for (const alarm of [this.#apply, this.#refresh]) alarm.disarm();
     const table = this.#table;
     // What is still scheduled finds nothing to change.
     this.#table = null;
@@ -313,21 +328,21 @@ export class Checker {
     this.#publishDirty();
     this.#publishTracked();
     if (this.#table !== null) {
-      report = this.#table.applyDesired(this.#desired());
+      report = this.#table.applyDesired(this.#desired(), this.#config?.ipvs.drift !== "repair");
       this.#report(report);
-      if (report.changes.length > 0 && !report.readBack) this.#readBack.arm(this.#with.clock.nowUs() + READ_BACK_US);
     }
     const endUs = this.#with.clock.nowUs();
     this.#nextApplyUs = endUs + Math.max(endUs - startUs, MIN_APPLY_GAP_US);
     return report;
   }
 
-  /** Reads back what verdicts changed: the table must be what we think it is. */
-  #verify(): void {
-    if (this.#table === null) return;
+  /** Verdicts that wait for their turn come first: they are nobody else's doing. */
+  #repair(): IpvsReport | null {
+    if (this.#isApplyScheduled) this.#applyNow();
+    if (this.#table === null) return null;
     const report = this.#table.reconcile(this.#desired());
-    for (const change of report.changes) this.#say("warning", `repaired after reading back: ${describeChange(change)}`);
     this.#report({ ...report, changes: [] });
+    return report;
   }
 
   /** Logs what a change of the table came to. @returns one line per change */
@@ -343,8 +358,7 @@ export class Checker {
     if (report.error !== null) this.#sayError("the kernel's table could not be made as wanted", report.error);
     else if (report.remaining.length > 0)
       this.#say("error", `ipvs: ${report.remaining.length} differences remain after reading back; trying again`);
-    if (report.error !== null || report.remaining.length > 0)
-      this.#readBack.arm(this.#with.clock.nowUs() + READ_BACK_US);
+    this.#drift.changed(report);
     return lines;
   }
 

@@ -1,3 +1,4 @@
+import type { IpvsChange } from "../ipvs/changes.ts";
 import type { EventFacts } from "../ports/logger.ts";
 
 /** @param to null = nothing changed but is worth an entry */
@@ -14,6 +15,12 @@ export function reloadEvent(
   cause: string,
 ): EventFacts {
   return { type: "reload", subject: "configuration", from: null, to, cause };
+}
+
+/** What somebody else did to the kernel's table, or what was done about it. */
+export function driftEvent({ service, server, from, to }: IpvsChange, cause: string): EventFacts {
+  const subject = server === null ? `service ${service}` : `service ${service} server ${server}`;
+  return { type: "drift", subject, from, to, cause };
 }
 
 export function scheduleEvent(name: string, to: string, cause: string): EventFacts {

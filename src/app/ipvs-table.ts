@@ -1,5 +1,6 @@
 import type { DirectorError } from "../base/director-error.ts";
 import { ok, type Result } from "../base/result.ts";
+import { applyOperations } from "../ipvs/apply.ts";
 import { changesOf, type IpvsChange } from "../ipvs/changes.ts";
 import { diff } from "../ipvs/diff.ts";
 import { destinationKey, serviceKey } from "../ipvs/keys.ts";
@@ -16,6 +17,8 @@ export interface IpvsReport {
   readonly changes: readonly IpvsChange[];
   /** Keys of wanted services that somebody else had put into the kernel and that are holdfast's from now on. */
   readonly adopted: readonly string[];
+  /** Of the changes, those that repaired what somebody else had done. */
+  readonly repairs: readonly IpvsChange[];
   /** What the kernel refused. */
   readonly failures: readonly OperationFailure[];
   /** What still differs after reading back; empty = the kernel's table is as wanted. Not known if `error` is set. */
@@ -29,6 +32,7 @@ export interface IpvsReport {
 const NOTHING_DONE: IpvsReport = {
   changes: [],
   adopted: [],
+  repairs: [],
   failures: [],
   remaining: [],
   readBack: false,
@@ -96,10 +100,10 @@ export class IpvsTableKeeper {
       changes.push(...changesOf(current, outcome.done));
       failures = outcome.failures;
       if (outcome.error !== null) {
-        return { changes, adopted, failures, remaining: [], readBack: false, error: outcome.error };
+        return { ...NOTHING_DONE, changes, adopted, failures, error: outcome.error };
       }
       const again = this.#kernel.read();
-      if (!again.ok) return { changes, adopted, failures, remaining: [], readBack: false, error: again.error };
+      if (!again.ok) return { ...NOTHING_DONE, changes, adopted, failures, error: again.error };
       current = again.value.services;
       remaining = diff(current, desired, this.#ownership.keys);
       // What was refused would be refused again.
@@ -108,14 +112,23 @@ export class IpvsTableKeeper {
     }
     this.#release(current, desired);
     this.#known = remaining.length === 0 ? this.#afterwards(current, desired) : current;
-    return { changes, adopted, failures, remaining, readBack: true, error: null };
+    return { ...NOTHING_DONE, changes, adopted, failures, remaining, readBack: true };
+  }
+
+  /** Reads the table: what making it as wanted would change. Changes nothing. */
+  inspect(desired: IpvsTable): Result<readonly IpvsChange[], DirectorError> {
+    const read = this.#kernel.read();
+    if (!read.ok) return read;
+    const { services } = read.value;
+    return ok(changesOf(services, diff(services, desired, this.#ownership.keys)));
   }
 
   /**
    * Changes what differs from the table as we left it, without reading the kernel's: for verdicts, which come often.
-   * Whatever does not go as expected ends in a reconcile.
+   * Whatever does not go as expected ends in a reconcile, unless what others did is to be left alone: then what was refused
+   * is what the next call tries again.
    */
-  applyDesired(desired: IpvsTable): IpvsReport {
+  applyDesired(desired: IpvsTable, leavesDrift = false): IpvsReport {
     const known = this.#known;
     if (known === undefined) return this.reconcile(desired);
     const operations = diff(known, desired, this.#ownership.keys);
@@ -123,9 +136,21 @@ export class IpvsTableKeeper {
     const adopted = this.#takeOver(known, desired);
     const { done, failures, surprises, error } = this.#kernel.apply(operations);
     const changes = changesOf(known, done);
-    if (failures.length > 0 || surprises > 0 || error !== null) {
+    if (leavesDrift && failures.length > 0 && error === null) {
+      this.#known = applyOperations(known, done).table;
+      const refused = failures.map(({ operation }) => operation);
+      return { ...NOTHING_DONE, changes, adopted, failures, remaining: refused };
+    }
+    if (!leavesDrift && (failures.length > 0 || surprises > 0 || error !== null)) {
       const report = this.reconcile(desired);
-      return { ...report, adopted, changes: [...changes, ...report.changes] };
+      // What was refused at first and done then was wanted anyway; the rest is somebody else's doing.
+      const redone = new Set(failures.map(({ operation }) => objectOf(operation)));
+      const repairs = report.changes.filter(({ service, server }) => !redone.has(`${service} ${server ?? ""}`));
+      return { ...report, adopted, repairs, changes: [...changes, ...report.changes] };
+    }
+    if (error !== null) {
+      this.#known = undefined;
+      return { ...NOTHING_DONE, changes, adopted, error };
     }
     this.#known = this.#afterwards(known, desired);
     this.#release(this.#known, desired);
@@ -178,6 +203,10 @@ export function describeRemaining({ error, remaining, failures }: IpvsReport): r
 }
 
 function operationName(operation: IpvsOperation): string {
+  return `${operation.type} ${objectOf(operation)}`;
+}
+
+function objectOf(operation: IpvsOperation): string {
   const server = "destination" in operation ? destinationKey(operation.destination) : "";
-  return `${operation.type} ${serviceKey(operation.service)} ${server}`;
+  return `${serviceKey(operation.service)} ${server}`;
 }

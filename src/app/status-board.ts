@@ -1,12 +1,13 @@
 import { formatEndpoint, formatListenEndpoint } from "../base/endpoint.ts";
 import type { DirectorConfig, ServiceConfig } from "../config/model.ts";
 import type { OverrideStatus } from "../control/overrides.ts";
-import type { InstanceStatus, ServerStatus, ServiceStatus, SyncStatus } from "../control/status.ts";
+import type { DriftStatus, InstanceStatus, ServerStatus, ServiceStatus, SyncStatus } from "../control/status.ts";
 import type { StateEntry } from "../ipc/messages.ts";
 import { connectionsOf, type ServerTraffic, type Traffic } from "../ipvs/traffic.ts";
 import {
   type CheckedServer,
   type CheckerState,
+  DRIFT_KEY,
   instanceKey,
   SYNC_KEY,
   serverKey,
@@ -28,6 +29,7 @@ export class StatusBoard {
   readonly #traffic = new Map<string, TrafficState>();
 
   #sync: SyncStatus | null = null;
+  #drift: DriftStatus | null = null;
 
   updateInstances(entries: readonly StateEntry<VrrpState>[]): void {
     update(this.#instances, entries);
@@ -39,7 +41,10 @@ export class StatusBoard {
 
   updateServers(entries: readonly StateEntry<CheckerState>[]): void {
     update(this.#servers, entries.filter(isServer));
-    for (const [key, value] of entries) if (key === SYNC_KEY) this.#sync = value as SyncStatus | null;
+    for (const [key, value] of entries) {
+      if (key === SYNC_KEY) this.#sync = value as SyncStatus | null;
+      if (key === DRIFT_KEY) this.#drift = value as DriftStatus | null;
+    }
   }
 
   updateTraffic(entries: readonly StateEntry<TrafficState>[]): void {
@@ -74,6 +79,10 @@ export class StatusBoard {
       .filter((status) => status !== undefined);
   }
 
+  get drift(): DriftStatus | null {
+    return this.#drift;
+  }
+
   sync({ sync }: DirectorConfig): SyncStatus | null {
     if (sync === null) return null;
     const { instance, interface: device, id } = sync;
@@ -103,9 +112,9 @@ export class StatusBoard {
   }
 }
 
-/** The checker's states are of servers, except one. */
+/** The checker's states are of servers, except two. */
 function isServer(entry: StateEntry<CheckerState>): entry is StateEntry<CheckedServer> {
-  return entry[0] !== SYNC_KEY;
+  return entry[0] !== SYNC_KEY && entry[0] !== DRIFT_KEY;
 }
 
 function update<Value>(board: Map<string, Value>, entries: readonly StateEntry<Value>[]): void {
@@ -121,6 +130,7 @@ export function problemsOf(
   services: readonly ServiceStatus[],
   configured: DirectorConfig,
   sync: SyncStatus | null,
+  drift: DriftStatus | null = null,
 ): readonly string[] {
   const problems: string[] = [];
   for (const { name } of configured.instances) {
@@ -144,5 +154,9 @@ export function problemsOf(
     }
   }
   if (sync !== null && sync.note !== "") problems.push(`connection sync: ${sync.note}`);
+  if (drift !== null && drift.differences > 0)
+    problems.push(
+      `the kernel's table differs in ${drift.differences} object${drift.differences === 1 ? "" : "s"} (${drift.examples.join("; ")}${drift.differences > drift.examples.length ? " …" : ""}); a reload repairs it`,
+    );
   return problems;
 }

@@ -279,9 +279,10 @@ export class Supervisor {
     const instances = this.#board.instances(this.#config);
     const services = this.#board.services(this.#config, (service, server) => this.#overrides.status(service, server));
     const sync = this.#board.sync(this.#config);
+    const { drift } = this.#board;
     const processes = [this.#vrrp.status(), this.#checker.status()];
     const problems = [
-      ...problemsOf(instances, services, this.#config, sync),
+      ...problemsOf(instances, services, this.#config, sync, drift),
       ...processes
         .filter(({ state }) => state !== "running")
         .map(({ name, state }) =>
@@ -303,6 +304,7 @@ export class Supervisor {
       instances,
       services,
       sync,
+      drift,
     };
   }
 

@@ -29,6 +29,8 @@ export function buildNode(
     ipvs: {
       onStop: raw?.ipvs?.onStop ?? DEFAULTS.onStop,
       manageSysctls: raw?.ipvs?.manageSysctls ?? DEFAULTS.manageSysctls,
+      drift: raw?.ipvs?.drift ?? DEFAULTS.drift,
+      driftIntervalUs: raw?.ipvs?.driftInterval ?? DEFAULTS.driftIntervalUs,
     },
     vrrp: { realtime: raw?.vrrp?.realtime ?? DEFAULTS.realtime },
     sync:

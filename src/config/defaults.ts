@@ -6,6 +6,8 @@ export const DEFAULTS = {
   logFormat: "text",
   onStop: "remove",
   manageSysctls: false,
+  drift: "repair",
+  driftIntervalUs: 10 * S,
   maxConcurrentScripts: 64,
   priority: 100,
   advertIntervalUs: S,

@@ -25,7 +25,12 @@ export function explain(config: DirectorConfig): string {
   const plain: Plain = {
     node: config.node,
     log: { level: config.log.level, format: config.log.format },
-    ipvs: { onStop: config.ipvs.onStop, manageSysctls: config.ipvs.manageSysctls },
+    ipvs: {
+      onStop: config.ipvs.onStop,
+      manageSysctls: config.ipvs.manageSysctls,
+      drift: config.ipvs.drift,
+      driftInterval: formatDurationUs(config.ipvs.driftIntervalUs),
+    },
     scripts: { maxConcurrent: config.scripts.maxConcurrent },
     ...(config.sync === null ? {} : { sync: { ...config.sync } }),
     ...(config.metrics === null ? {} : { metrics: { listen: formatEndpoint(config.metrics.listen) } }),

@@ -33,6 +33,10 @@ export interface IpvsConfig {
   readonly onStop: "remove" | "keep";
   /** Set the sysctls that a forwarding method needs, instead of warning with the command. */
   readonly manageSysctls: boolean;
+  /** What is done when the kernel's table is not what holdfast made it. */
+  readonly drift: "repair" | "report" | "ignore";
+  /** How often that is looked at, 1 s … 1 h. */
+  readonly driftIntervalUs: number;
 }
 
 export interface ScriptsConfig {

@@ -22,6 +22,8 @@ export interface DirectorStatus {
   readonly services: readonly ServiceStatus[];
   /** null = no connection synchronisation is configured. */
   readonly sync: SyncStatus | null;
+  /** null = the checker process has not looked yet. */
+  readonly drift: DriftStatus | null;
 }
 
 export interface ProcessStatus {
@@ -153,6 +155,20 @@ export interface CheckStatus {
   readonly notRun: number;
   /** Of all attempts together. */
   readonly latencySumUs: number;
+}
+
+/** Whether the kernel's table is what holdfast made it. */
+export interface DriftStatus {
+  /** What is done about differences. */
+  readonly mode: "repair" | "report" | "ignore";
+  /** Objects repaired since the checker process started. */
+  readonly repairs: number;
+  /** Objects that differ and are left so (`report`). */
+  readonly differences: number;
+  /** What would repair some of them, one sentence each. */
+  readonly examples: readonly string[];
+  /** Since when anything differs; null = nothing does. */
+  readonly since: string | null;
 }
 
 /** The kernel's connection synchronisation. */

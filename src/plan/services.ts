@@ -91,8 +91,10 @@ function notesOn(service: ServiceConfig, key: string, decisions: Decisions, isAd
   if (first === undefined || formatListenEndpoint(first) !== key) return notes;
   for (const server of service.servers) {
     const decision = decisions.get(decisionKey(service.name, server));
-    if (decision === undefined || decision.verdict === "up") continue;
-    notes.push(`server ${formatEndpoint(server)} ${whyOut(decision)}`);
+    if (decision === undefined) continue;
+    const isHeldBack = decision.verdict === "up" && decision.weight === 0 && server.weight > 0;
+    if (isHeldBack) notes.push(`server ${formatEndpoint(server)} gets no new connections: ${decision.why}`);
+    else if (decision.verdict !== "up") notes.push(`server ${formatEndpoint(server)} ${whyOut(decision)}`);
   }
   return notes;
 }

@@ -109,6 +109,9 @@ describe("checker: overrides", () => {
 
   it("does not take a server for empty that somebody gave a weight", async () => {
     const bench = await serving();
+    // Otherwise it would be repaired in the instant of the look.
+    bench.drift = { drift: "ignore", driftIntervalUs: SECOND };
+    bench.configure([service([A, B])]);
     bench.checker.override(change(DRAIN));
     for (const { destinations } of bench.kernel.services.values())
       for (const destination of destinations.values()) destination.weight = 5;

@@ -56,6 +56,7 @@ function rig(count: number) {
     createTrackChecker: () => assert.fail("nothing is tracked"),
     publish: (key, state) => published.push([time.nowUs(), key, state]),
     publishFact: () => assert.fail("nothing is tracked"),
+    publishDrift: () => undefined,
     publishDrain: () => assert.fail("nothing drains"),
   });
   const checks = [tcpCheck({ rise: 1, fall: 1 })];
@@ -64,7 +65,7 @@ function rig(count: number) {
     [...kernel.services.values()].reduce((sum, { destinations }) => sum + destinations.size, 0);
   checker.configure({
     services: [service(servers)],
-    ipvs: { onStop: "remove", manageSysctls: false },
+    ipvs: { onStop: "remove", manageSysctls: false, drift: "repair", driftIntervalUs: 3_600 * SECOND },
     scripts: { maxConcurrent: 1 },
     sync: null,
     track: { scripts: [], services: [] },

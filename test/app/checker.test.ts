@@ -73,7 +73,7 @@ describe("checker: from verdicts to the kernel's table", () => {
     for (const each of bench.kernel.services.values()) each.destinations.clear();
     await bench.time.advanceSettled(SECOND);
     assert.equal(bench.table()[WEB]?.length, 2);
-    assert.ok(bench.lines().some((line) => line.startsWith("warning: repaired after reading back: service")));
+    assert.ok(bench.lines().some((line) => line.startsWith("warning: ipvs: repaired after reading back: service")));
   });
 
   it("starts servers that the kernel already serves as up, and leaves the table alone", async () => {

@@ -67,6 +67,7 @@ const STATUS: DirectorStatus = {
     },
   ],
   sync: null,
+  drift: null,
   services: [
     {
       name: "web",

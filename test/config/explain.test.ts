@@ -180,7 +180,12 @@ const model: fc.Arbitrary<DirectorConfig> = fc
         level: fc.constantFrom("error", "warning", "notice", "info", "debug"),
         format: fc.constantFrom("text", "json"),
       }),
-      ipvs: fc.record({ onStop: fc.constantFrom("remove", "keep"), manageSysctls: fc.boolean() }),
+      ipvs: fc.record({
+        onStop: fc.constantFrom("remove", "keep"),
+        manageSysctls: fc.boolean(),
+        drift: fc.constantFrom("repair", "report", "ignore"),
+        driftIntervalUs: fc.integer({ min: 1, max: 3_600 }).map((seconds) => seconds * 1_000_000),
+      }),
       scripts: fc.record({ maxConcurrent: fc.integer({ min: 1, max: 1024 }) }),
       vrrp: fc.record({ realtime: fc.boolean() }),
       instances: fc.tuple(...instanceNames.map((each, index) => instance(each, index, servable))),

@@ -20,7 +20,7 @@ describe("loading a configuration", () => {
     assert.deepEqual(config, {
       node: "this-host",
       log: { level: "info", format: "text" },
-      ipvs: { onStop: "remove", manageSysctls: false },
+      ipvs: { onStop: "remove", manageSysctls: false, drift: "repair", driftIntervalUs: 10_000_000 },
       scripts: { maxConcurrent: 64 },
       instances: [
         {
@@ -116,7 +116,7 @@ describe("loading a configuration", () => {
     const config = modelOf(`
 node: lb1
 log: { level: debug, format: json }
-ipvs: { onStop: keep, manageSysctls: true }
+ipvs: { onStop: keep, manageSysctls: true, drift: report, driftInterval: 1m }
 scripts: { maxConcurrent: 8 }
 defaults: { check: { interval: 4s, timeout: 3s, rise: 1, fall: 5 } }
 vrrp:
@@ -159,7 +159,12 @@ schedules:
 `);
     assert.deepEqual(
       [config.node, config.log, config.ipvs, config.scripts],
-      ["lb1", { level: "debug", format: "json" }, { onStop: "keep", manageSysctls: true }, { maxConcurrent: 8 }],
+      [
+        "lb1",
+        { level: "debug", format: "json" },
+        { onStop: "keep", manageSysctls: true, drift: "report", driftIntervalUs: 60_000_000 },
+        { maxConcurrent: 8 },
+      ],
     );
     assert.deepEqual(
       config.instances.map(({ advertIntervalUs, preempt, priority }) => ({ advertIntervalUs, preempt, priority })),

@@ -31,6 +31,8 @@ describe("docs/configuration.md", () => {
     assert.equal(documented("log format"), DEFAULTS.logFormat);
     assert.equal(documented("ipvs onStop"), DEFAULTS.onStop);
     assert.equal(documented("ipvs manageSysctls"), String(DEFAULTS.manageSysctls));
+    assert.equal(documented("ipvs drift"), DEFAULTS.drift);
+    assert.equal(documented("ipvs driftInterval"), formatDurationUs(DEFAULTS.driftIntervalUs));
     assert.equal(documented("scripts maxConcurrent"), String(DEFAULTS.maxConcurrentScripts));
     assert.equal(documented("defaults.check interval"), formatDurationUs(DEFAULTS.checkIntervalUs));
     assert.match(

@@ -25,6 +25,7 @@ const STATUS: DirectorStatus = {
   instances: [],
   services: [],
   sync: null,
+  drift: null,
 };
 
 const REPORT = { plan: null, changes: ["service web added"], remaining: [], warnings: [] };

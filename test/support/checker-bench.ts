@@ -1,9 +1,11 @@
 import { Checker } from "../../src/app/checker.ts";
+import type { DriftConfig } from "../../src/app/drift-keeper.ts";
 import { IpvsOwnership } from "../../src/app/ipvs-ownership.ts";
 import { IpvsTableKeeper } from "../../src/app/ipvs-table.ts";
 import type { CheckedServer, CheckerProcessConfig, DrainNews } from "../../src/app/messages.ts";
 import { orThrow } from "../../src/base/result.ts";
 import type { ServiceConfig } from "../../src/config/model.ts";
+import type { DriftStatus } from "../../src/control/status.ts";
 import { destinationKey, serviceKey } from "../../src/ipvs/keys.ts";
 import type { LogEntry } from "../../src/ports/logger.ts";
 import type { TrackFact } from "../../src/vrrp/track.ts";
@@ -31,6 +33,10 @@ export class CheckerBench {
   opened = 0;
   /** What instances track. */
   track: CheckerProcessConfig["track"] = { scripts: [], services: [] };
+  /** Looks on the period are for the tests that are about them. */
+  drift: DriftConfig = { drift: "repair", driftIntervalUs: 3_600_000_000 };
+  /** What was said last about drift. */
+  drifted: DriftStatus | null = null;
   readonly facts = new Map<string, TrackFact>();
 
   constructor(kernel = new FakeIpvsKernel(), store = new MemoryStore()) {
@@ -66,6 +72,9 @@ export class CheckerBench {
         if (fact === null) this.facts.delete(key);
         else this.facts.set(key, fact);
       },
+      publishDrift: (_key, status) => {
+        this.drifted = status;
+      },
       publishDrain: (key, news) => this.drains.set(key, news),
     });
   }
@@ -77,7 +86,7 @@ export class CheckerBench {
   ) {
     const config: CheckerProcessConfig = {
       services,
-      ipvs: { onStop, manageSysctls: false },
+      ipvs: { onStop, manageSysctls: false, ...this.drift },
       scripts: { maxConcurrent: 4 },
       sync: null,
       track: this.track,

@@ -98,6 +98,7 @@ export function sampleStatus(): DirectorStatus {
       },
     ],
     sync: { instance: "web4", interface: "eth1", id: 1, role: "master+backup", note: "" },
+    drift: { mode: "repair", repairs: 2, differences: 0, examples: [], since: null },
   };
 }
 

@@ -5,7 +5,7 @@ import { nearest } from "../nearest.ts";
 import { localEndpoint, multicastAddress } from "./addresses.ts";
 import { checkDefaultsSchema } from "./checks.ts";
 import { byShape, key, listOf, mapOf, namedMap, notSupported, optionalKey, refuse, scalar } from "./kit.ts";
-import { boolean, choice, integer, interfaceName, text, wrongShape } from "./scalars.ts";
+import { boolean, choice, duration, integer, interfaceName, text, wrongShape } from "./scalars.ts";
 import { serviceSchema } from "./services.ts";
 import { instanceSchema } from "./vrrp.ts";
 
@@ -166,7 +166,7 @@ function rootSchemaOf<I extends z.ZodType, G extends z.ZodType, V extends z.ZodT
       "What goes to standard output.",
     ),
     ipvs: optionalKey(
-      mapOf("a map with the keys onStop and manageSysctls", {
+      mapOf("a map with the keys onStop, manageSysctls, drift and driftInterval", {
         onStop: optionalKey(
           choice(["remove", "keep"]),
           "remove",
@@ -177,8 +177,18 @@ function rootSchemaOf<I extends z.ZodType, G extends z.ZodType, V extends z.ZodT
           "false",
           "Set the sysctls that a forwarding method needs; otherwise a warning names the command.",
         ),
+        drift: optionalKey(
+          choice(["repair", "report", "ignore"]),
+          "repair",
+          "What is done when somebody else changed holdfast's part of the kernel's table: repaired, with an event that names object and values; reported by an event and in `status` while it lasts; or nothing. A reload makes the table as configured in each case.",
+        ),
+        driftInterval: optionalKey(
+          duration(1_000_000, 3_600_000_000),
+          "10s",
+          "How often the table is read back and compared. It is also read back a second after each change.",
+        ),
       }),
-      "onStop remove, manageSysctls false",
+      "onStop remove, manageSysctls false, drift repair, driftInterval 10s",
       "The kernel's table.",
     ),
     scripts: optionalKey(
