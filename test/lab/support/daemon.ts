@@ -1,7 +1,9 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
+import type { EventPage, JournalEvent } from "../../../src/control/events.ts";
 import type { DirectorStatus, ReloadReport } from "../../../src/control/status.ts";
+import type { KernelPlan } from "../../../src/plan/model.ts";
 import type { Running } from "./commands.ts";
 import { Director, PROGRAM } from "./director.ts";
 import type { Host } from "./hosts.ts";
@@ -58,6 +60,18 @@ function ask(director: Director, method: "GET" | "POST", path: string): Promise<
 
 export async function statusOf(director: Director): Promise<DirectorStatus> {
   return (await ask(director, "GET", "/v1/status")).body as DirectorStatus;
+}
+
+export async function planOf(director: Director): Promise<KernelPlan> {
+  const { status, body } = await ask(director, "GET", "/v1/plan");
+  if (status !== 200) throw new Error(`plan: ${JSON.stringify(body)}`);
+  return body as KernelPlan;
+}
+
+/** What happened, the newest last; of some types only. */
+export async function eventsOf(director: Director, ...types: readonly string[]): Promise<readonly JournalEvent[]> {
+  const query = types.map((type) => `&type=${type}`).join("");
+  return ((await ask(director, "GET", `/v1/events?limit=1000${query}`)).body as EventPage).events;
 }
 
 /** Writes another configuration and has it taken. @returns what changed */
