@@ -75,6 +75,11 @@ async function main(argv: readonly string[]): Promise<ExitCode | null> {
   const stream = (output: NodeJS.WriteStream) => ({
     write: (text: string) => void output.write(text),
     isTerminal: output.isTTY === true,
+    size: () => (output.isTTY === true && output.columns > 0 ? { columns: output.columns, rows: output.rows } : null),
+    onResize: (listener: () => void) => {
+      output.on("resize", listener);
+      return () => void output.off("resize", listener);
+    },
   });
   const terminal = { out: stream(process.stdout), err: stream(process.stderr), env: process.env };
   const handlers: Handlers = {
@@ -112,9 +117,9 @@ async function main(argv: readonly string[]): Promise<ExitCode | null> {
       const { reloadCommand } = await import("./cli/daemon-commands.ts");
       return reloadCommand({ controlSocket: controlSocketIn(runDir), json }, terminal);
     },
-    status: async ({ runDir, json }) => {
-      const { statusCommand } = await import("./cli/daemon-commands.ts");
-      return statusCommand({ controlSocket: controlSocketIn(runDir), json }, terminal);
+    status: async ({ runDir, ...wanted }) => {
+      const { statusCommand } = await import("./cli/status.ts");
+      return statusCommand({ ...wanted, controlSocket: controlSocketIn(runDir) }, terminal, untilInterrupted());
     },
     events: async ({ runDir, stateDir, ...wanted }) => {
       const [{ eventsCommand, readStoredEvents }, { readLines }] = await Promise.all([

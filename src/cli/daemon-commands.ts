@@ -3,29 +3,16 @@ import { EXIT, type ExitCode } from "../base/exit-codes.ts";
 import { ControlClient } from "../control/client.ts";
 import type { ReloadReport } from "../control/status.ts";
 import { renderPlan } from "./plan.ts";
-import { renderStatus } from "./status-view.ts";
-import { paintsFor, type Terminal } from "./terminal.ts";
+import type { Terminal } from "./terminal.ts";
 
 /** A reload of many servers on a slow machine takes a while, and it may have to wait for one that is under way. */
 const RELOAD_TIMEOUT_MS = 130_000;
-const STATUS_TIMEOUT_MS = 5_000;
 /** Three of the longest intervals, and a little more. */
 const HANDOVER_TIMEOUT_MS = 140_000;
 
 export interface DaemonCommandOptions {
   readonly controlSocket: string;
   readonly json: boolean;
-}
-
-/** `holdfast status`: 0 healthy, 3 degraded, 4 no daemon. */
-export async function statusCommand(options: DaemonCommandOptions, terminal: Terminal): Promise<ExitCode> {
-  return withDaemon(terminal, async () => {
-    const status = await new ControlClient({ path: options.controlSocket, timeoutMs: STATUS_TIMEOUT_MS }).status();
-    terminal.out.write(
-      options.json ? `${JSON.stringify(status, null, 2)}\n` : renderStatus(status, Date.now(), paintsFor(terminal)),
-    );
-    return status.health === "healthy" ? EXIT.OK : EXIT.DEGRADED;
-  });
 }
 
 /** `holdfast reload`: 0 applied, 78 refused (nothing changed), 4 no daemon. */
@@ -77,7 +64,7 @@ export async function handoverCommand(
   });
 }
 
-async function withDaemon(terminal: Terminal, act: () => Promise<ExitCode>): Promise<ExitCode> {
+export async function withDaemon(terminal: Terminal, act: () => Promise<ExitCode>): Promise<ExitCode> {
   try {
     return await act();
   } catch (thrown) {

@@ -1,63 +1,111 @@
-import { formatDurationUs } from "../base/duration.ts";
-import type {
-  CheckStatus,
-  DirectorStatus,
-  InstanceStatus,
-  ServerStatus,
-  ServiceStatus,
-  SyncStatus,
-} from "../control/status.ts";
-import { printable, type WordPaint } from "./terminal.ts";
+import type { DirectorStatus, InstanceStatus, SyncStatus } from "../control/status.ts";
+import { type Cell, cell, columnWidths, few, row, table } from "./layout.ts";
+import { agoOf, paragraph, type StatusViewOptions, shortMs } from "./status-parts.ts";
+import { serviceLines } from "./status-services.ts";
+import { printable } from "./terminal.ts";
+
+/** Problems that are told at most; there are as many as services and instances. */
+const MAX_PROBLEMS = 10;
 
 /**
- * `holdfast status` for people: instances, services, servers, each with the reason for its state.
- * @param nowMs wall clock, for "since"
+ * `holdfast status` for people: whether it is fine, and if not what is wrong, since when and why. What is well takes a line,
+ * so that ten thousand servers fit on a screen.
  */
-export function renderStatus(status: DirectorStatus, nowMs: number, paint: WordPaint): string {
-  const age = (iso: string) => ago(nowMs - Date.parse(iso));
-  const health = status.health === "healthy" ? paint.good("healthy") : paint.bad("degraded");
-  const lines = [
-    `${paint.strong(status.node)}  ${health}  ${paint.dim(`holdfast ${status.program}, up ${age(status.startedAt)}, ${status.config.file}`)}`,
-  ];
-  for (const problem of status.problems) lines.push(`  ${paint.bad("!")} ${printable(problem)}`);
-  if (status.instances.length > 0)
-    lines.push(
-      "",
-      paint.strong("INSTANCES"),
-      ...table(status.instances.flatMap((instance) => instanceRows(instance, age, paint))),
-    );
-  if (status.sync !== null) lines.push("", ...syncLines(status.sync, paint));
-  for (const service of status.services) lines.push("", ...serviceLines(service, age, paint));
+export function renderStatus(status: DirectorStatus, options: StatusViewOptions): string {
+  const { paint, service } = options;
+  const lines = [...headLines(status, options), ...problemLines(status, options)];
+  if (service === null) {
+    if (status.instances.length > 0)
+      lines.push("", paint.strong("INSTANCES"), ...instanceLines(status.instances, options));
+    if (status.sync !== null) lines.push("", ...syncLines(status.sync, options));
+  }
+  const chosen = status.services.filter(({ name }) => service === null || name === service);
+  if (chosen.length > 0) lines.push("", ...serviceLines(chosen, status.drift, options));
   return `${lines.join("\n")}\n`;
 }
 
-function instanceRows(instance: InstanceStatus, age: (iso: string) => string, paint: WordPaint): string[][] {
-  const { name, phase, since, reason, heard } = instance;
-  const colour = phase === "fault" ? paint.bad : phase === "master" ? paint.good : paint.dim;
-  const peer =
-    heard === null ? "nobody heard" : `heard ${heard.address} (priority ${heard.priority}) ${age(heard.at)} ago`;
-  const cast = `${instance.transport}${instance.isSigned ? " signed" : ""}`;
-  const place = `${instance.interface} vrid ${instance.vrid} ${cast}`;
-  const priority = `priority ${instance.priority}`;
+function headLines(status: DirectorStatus, options: StatusViewOptions): readonly string[] {
+  const { paint, columns } = options;
+  const age = (iso: string) => agoOf(iso, options);
+  const { program, startedAt, config, processes } = status;
+  const isHealthy = status.health === "healthy";
+  const restarts = processes
+    .filter((child) => child.restarts > 0)
+    .map((child) => `${child.name} process restarted ${child.restarts === 1 ? "once" : `${child.restarts} times`}`);
+  const facts = [
+    `holdfast ${program}, up ${age(startedAt)}`,
+    ...restarts,
+    `${config.file} loaded ${age(config.loadedAt)} ago`,
+  ];
+  const cells = [
+    cell(status.node, paint.strong),
+    cell(status.health, isHealthy ? paint.good : paint.bad),
+    cell(printable(facts.join(", ")), paint.dim),
+  ];
+  return table([cells], 0, columns);
+}
+
+function problemLines({ problems }: DirectorStatus, { paint, columns }: StatusViewOptions): readonly string[] {
+  const shown = problems.slice(0, MAX_PROBLEMS).map((problem) => [cell("!", paint.bad), cell(printable(problem))]);
+  const rest = problems.length - shown.length;
+  return [...shown.flatMap((cells) => row(cells, [1], 2, columns)), ...(rest > 0 ? [`     and ${rest} more`] : [])];
+}
+
+function instanceLines(instances: readonly InstanceStatus[], options: StatusViewOptions): readonly string[] {
+  const { columns } = options;
+  const rows = instances.map((instance) => instanceRow(instance, options));
+  const widths = columnWidths(rows);
+  return instances.flatMap((instance, i) => [
+    ...row(rows[i] ?? [], widths, 2, columns),
+    ...instanceTexts(instance, options).flatMap((text) => paragraph(text, options)),
+  ]);
+}
+
+function instanceRow(instance: InstanceStatus, options: StatusViewOptions): readonly Cell[] {
+  const { paint } = options;
+  const { name, phase, since, addresses, priority, transport, isSigned, vrid, interface: device } = instance;
+  const colour = phase === "fault" ? paint.bad : phase === "master" ? paint.good : undefined;
+  const cast = `${transport}${isSigned ? " signed" : ""}`;
   return [
-    [`  ${name}`, colour(phase), `for ${age(since)}`, place, priority, instance.addresses.join(" ")],
-    ["", paint.dim(`${printable(reason)}; ${peer}`)],
-    ...standing(instance).map((text) => ["", paint.dim(text)]),
-    ...latenessRows(instance).map((text) => ["", paint.dim(text)]),
+    cell(name),
+    cell(phase, colour),
+    cell(`for ${agoOf(since, options)}`),
+    cell(few(addresses, 2)),
+    cell(`priority ${priority}`),
+    cell(`${device} vrid ${vrid} ${cast}`, paint.dim),
   ];
 }
 
+function instanceTexts(instance: InstanceStatus, options: StatusViewOptions): readonly string[] {
+  const { reason, heard } = instance;
+  const peer =
+    heard === null
+      ? "no peer heard"
+      : `peer ${heard.address} (priority ${heard.priority}) heard ${agoOf(heard.at, options)} ago`;
+  return [`${reason}; ${peer}`, ...standing(instance), ...lateness(instance)];
+}
+
 /** What is out of the ordinary about an instance, or about where its priority comes from. */
-function standing({ group, isHandingOver, isResting, priority, priorityText, track }: InstanceStatus): string[] {
+function standing(instance: InstanceStatus): readonly string[] {
+  const { group, isHandingOver, isResting, isSilent, priority, priorityText, track } = instance;
   const words = [
     ...(group === null ? [] : [`group ${group}`]),
     ...(isHandingOver ? ["handing over"] : []),
     ...(isResting ? ["resting: leaves a living master alone"] : []),
+    ...(isSilent ? ["silent: it plays dead for a drill"] : []),
   ];
   return [
     ...(words.length === 0 ? [] : [words.join("; ")]),
-    ...(track.some(({ effect }) => effect !== 0) ? [printable(`priority ${priority} = ${priorityText}`)] : []),
+    ...(track.some(({ effect }) => effect !== 0) ? [`priority ${priority} = ${priorityText}`] : []),
   ];
+}
+
+/** How punctual the timers are; nothing before the first one ran out. */
+function lateness({ lateness: kinds }: InstanceStatus): readonly string[] {
+  const told = Object.entries(kinds)
+    .filter(([, { count }]) => count > 0)
+    .map(([kind, { p99Us, maxUs }]) => `${kind} ${shortMs(p99Us)} (${shortMs(maxUs)})`);
+  return told.length === 0 ? [] : [`timers late by p99 (max): ${told.join(", ")}`];
 }
 
 /** What a role saves; a handshake under way is never saved, and what is told travels for up to 3 s. */
@@ -68,77 +116,10 @@ const SYNC_MEANING: Readonly<Record<SyncStatus["role"], string>> = {
   none: "connections would not survive a handover or a takeover",
 };
 
-function syncLines({ instance, interface: device, id, role, note }: SyncStatus, paint: WordPaint): string[] {
+function syncLines(sync: SyncStatus, options: StatusViewOptions): readonly string[] {
+  const { paint } = options;
+  const { instance, interface: device, id, role, note } = sync;
   const colour = note === "" ? paint.good : paint.bad;
   const head = `${paint.strong("CONNECTION SYNC")}  ${colour(role)}  follows ${instance} on ${device}, id ${id}`;
-  return [head, paint.dim(`      ${note === "" ? SYNC_MEANING[role] : printable(note)}`)];
-}
-
-/** How punctual the timers are; nothing before the first one ran out. */
-function latenessRows({ lateness }: InstanceStatus): string[] {
-  const told = Object.entries(lateness)
-    .filter(([, { count }]) => count > 0)
-    .map(([kind, { p99Us, maxUs }]) => `${kind} ${shortMs(p99Us)} (${shortMs(maxUs)})`);
-  return told.length === 0 ? [] : [`timers late by p99 (max): ${told.join(", ")}`];
-}
-
-function shortMs(us: number): string {
-  return us < 1_000 ? `${us} µs` : `${(us / 1_000).toFixed(us < 10_000 ? 1 : 0)} ms`;
-}
-
-function serviceLines(service: ServiceStatus, age: (iso: string) => string, paint: WordPaint): string[] {
-  const serving = service.servers.filter(({ present, weight }) => present && weight > 0).length;
-  const total = service.servers.length;
-  const count =
-    serving === total ? paint.good(`${serving}/${total} serving`) : paint.bad(`${serving}/${total} serving`);
-  const head = `${paint.strong(`SERVICE ${service.name}`)}  ${service.listen.join(" ")}  ${service.scheduler} ${service.forward}  ${count}`;
-  return [head, ...table(service.servers.map((server) => serverRow(server, age, paint)))];
-}
-
-function serverRow(server: ServerStatus, age: (iso: string) => string, paint: WordPaint): string[] {
-  const colour = server.verdict === "up" ? paint.good : server.verdict === "down" ? paint.bad : paint.dim;
-  const weight = server.present ? `weight ${server.weight}` : "not in table";
-  return [`  ${server.server}`, colour(server.verdict), `for ${age(server.since)}`, weight, paint.dim(explain(server))];
-}
-
-function explain(server: ServerStatus): string {
-  const failing = server.checks.filter(({ verdict }) => verdict !== "up");
-  const shown = failing.length > 0 ? failing : server.checks;
-  return printable([server.why, ...shown.map(describeCheck)].filter((part) => part !== "").join("; "));
-}
-
-function describeCheck(check: CheckStatus): string {
-  return `${check.name}: ${check.last ?? "no attempt yet"}`;
-}
-
-/** Whole numbers of the largest fitting unit: 3s, 5m, 2h, 4d. */
-function ago(ms: number): string {
-  const seconds = Math.max(0, Math.floor(ms / 1000));
-  if (seconds < 1) return formatDurationUs(Math.max(0, Math.round(ms)) * 1000);
-  if (seconds < 120) return `${seconds}s`;
-  if (seconds < 7_200) return `${Math.floor(seconds / 60)}m`;
-  if (seconds < 172_800) return `${Math.floor(seconds / 3_600)}h`;
-  return `${Math.floor(seconds / 86_400)}d`;
-}
-
-/** Aligns cells by their visible width; a row whose first cell is empty runs on as text. */
-function table(rows: readonly (readonly string[])[]): string[] {
-  const widths: number[] = [];
-  for (const row of rows) {
-    if (row[0] === "") continue;
-    row.forEach((cell, i) => {
-      widths[i] = Math.max(widths[i] ?? 0, width(cell));
-    });
-  }
-  return rows.map((row) => {
-    if (row[0] === "") return `      ${row.slice(1).join("  ")}`;
-    return row
-      .map((cell, i) => (i === row.length - 1 ? cell : cell + " ".repeat((widths[i] ?? 0) - width(cell))))
-      .join("  ")
-      .trimEnd();
-  });
-}
-
-function width(cell: string): number {
-  return cell.replace(/\u001b\[\d+m/g, "").length;
+  return [head, ...paragraph(note === "" ? SYNC_MEANING[role] : note, options)];
 }

@@ -4,6 +4,10 @@ import type { Piece, Role } from "../config/render.ts";
 export interface Output {
   write(text: string): void;
   readonly isTerminal: boolean;
+  /** Of the screen; null, or absent, where it is none. */
+  size?(): { readonly columns: number; readonly rows: number } | null;
+  /** @returns what ends it */
+  onResize?(listener: () => void): () => void;
 }
 
 /** What a command needs from its surroundings. */

@@ -7,6 +7,7 @@ import { EXIT, type ExitCode } from "../../src/base/exit-codes.ts";
 import { check } from "../../src/cli/check.ts";
 import { DEFAULT_FILE, DEFAULT_RUN_DIR } from "../../src/cli/commands/command.ts";
 import type { EventsOptions } from "../../src/cli/commands/events.ts";
+import type { StatusOptions } from "../../src/cli/commands/status.ts";
 import { type Handlers, runProgram } from "../../src/cli/program.ts";
 import { nodeFiles } from "../../src/sys/node-files.ts";
 import { load } from "../config/support.ts";
@@ -67,7 +68,17 @@ describe("the command line", () => {
     assert.deepEqual(run.calls, [{ file: "a.yaml", runDir: "/r", stateDir: "/s", debug: true }]);
     const status = await holdfast(["--run-dir", "/r", "status", "--json"]);
     assert.equal(status.exitCode, EXIT.DEGRADED);
-    assert.deepEqual(status.calls, [{ runDir: "/r", stateDir: "/var/lib/holdfast", debug: false, json: true }]);
+    assert.deepEqual(status.calls, [
+      {
+        runDir: "/r",
+        stateDir: "/var/lib/holdfast",
+        debug: false,
+        json: true,
+        all: false,
+        service: null,
+        watchUs: null,
+      },
+    ]);
     const reload = await holdfast(["reload"]);
     const globals = { runDir: DEFAULT_RUN_DIR, stateDir: "/var/lib/holdfast", debug: false };
     assert.deepEqual(reload.calls, [{ ...globals, json: false }]);
@@ -78,6 +89,16 @@ describe("the command line", () => {
     assert.deepEqual((await holdfast(["run"])).calls, [
       { file: DEFAULT_FILE, runDir: DEFAULT_RUN_DIR, stateDir: "/var/lib/holdfast", debug: false },
     ]);
+  });
+
+  it("hands to status what is shown and how often", async () => {
+    const of = async (...argv: readonly string[]) => {
+      const [call] = (await holdfast(["status", ...argv])).calls as [StatusOptions];
+      return [call.all, call.service, call.watchUs, call.json];
+    };
+    assert.deepEqual(await of("--all"), [true, null, null, false]);
+    assert.deepEqual(await of("--service", "web", "--watch"), [false, "web", 2_000_000, false]);
+    assert.deepEqual(await of("--watch", "500ms", "--json"), [false, null, 500_000, true]);
   });
 
   it("hands to events which are wanted", async () => {
@@ -163,6 +184,8 @@ describe("the command line", () => {
       ],
       [["events", "--since", "7"], /argument '7' is invalid\. Write how long ago, such as 2h, or a time/],
       [["events", "--type", "sever"], /"sever" is no type of event; daemon, process, instance/],
+      [["status", "--watch", "5"], /argument '5' is invalid\. Write how often, with a unit/],
+      [["status", "--watch", "10ms"], /It is from 100ms to 1h\./],
       [["status", "--run-dir"], /^holdfast: option '--run-dir <dir>' argument missing\. See `holdfast --help`\.\n$/],
     ];
     for (const [argv, sentence] of rows) {
