@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { type DirectorError, messageOf } from "../base/director-error.ts";
 import { parseEndpoint } from "../base/endpoint.ts";
 import { err, ok, type Result } from "../base/result.ts";
@@ -7,10 +9,11 @@ import type { DirectorConfig } from "../config/model.ts";
 import type { ConfigProblem } from "../config/problem.ts";
 import type { DirectorStatus } from "../control/status.ts";
 import { decisionKey } from "../ipvs/desired.ts";
-import { type KnownServer, knownDecisions, startDecisions } from "../plan/decisions.ts";
+import { type KnownServer, knownDecisions, type Overrides, overruled, startDecisions } from "../plan/decisions.ts";
 import { joinPlan, type KernelPlan } from "../plan/model.ts";
 import { planServices, type ServicesNow } from "../plan/services.ts";
 import { planSurroundings, readServicesNow } from "./kernel-now.ts";
+import { OVERRIDES_FILE, overridesNow } from "./override-book.ts";
 
 export interface OfflinePlanOptions {
   readonly file: string;
@@ -36,18 +39,24 @@ export function planOffline(options: OfflinePlanOptions, files: FileAccess): Res
   const phases = status === null ? null : new Map(status.instances.map(({ name, phase }) => [name, phase]));
   const around = planSurroundings(config, phases, null);
   if (!around.ok) return err({ type: "system", error: around.error });
-  const { decisions, basis } = expectations(config, status, now.value);
+  const { decisions, basis } = expectations(config, status, now.value, readOverrides(stateDir));
   return ok(joinPlan([...planServices(config.services, decisions, now.value), ...around.value], { basis }));
 }
 
-function expectations({ services }: DirectorConfig, status: DirectorStatus | null, now: ServicesNow) {
+function expectations(
+  { services }: DirectorConfig,
+  status: DirectorStatus | null,
+  now: ServicesNow,
+  overrides: Overrides,
+) {
   const table = now.observed.services;
   if (status === null) {
     const basis = "no daemon runs: servers that the kernel has count as up, as they do at a start";
-    return { decisions: startDecisions(services, table), basis };
+    return { decisions: overruled(services, startDecisions(services, table, overrides), overrides), basis };
   }
   const basis = `by the verdicts of the daemon that runs with ${status.config.file}`;
-  return { decisions: knownDecisions(services, knownServers(status), table), basis };
+  const known = knownDecisions(services, knownServers(status), table, overrides);
+  return { decisions: overruled(services, known, overrides), basis };
 }
 
 function knownServers(status: DirectorStatus): ReadonlyMap<string, KnownServer> {
@@ -58,6 +67,15 @@ function knownServers(status: DirectorStatus): ReadonlyMap<string, KnownServer> 
       if (endpoint.ok) known.set(decisionKey(service.name, endpoint.value), server);
     }
   return known;
+}
+
+/** What stands over the checks, or would at a start. */
+function readOverrides(stateDir: string): Overrides {
+  try {
+    return overridesNow(readFileSync(join(stateDir, OVERRIDES_FILE), "utf8"), Date.now());
+  } catch {
+    return new Map();
+  }
 }
 
 /** The sentence of a failure that is not the configuration's. */

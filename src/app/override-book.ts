@@ -1,5 +1,5 @@
 import { formatEndpoint, parseEndpoint } from "../base/endpoint.ts";
-import type { Override } from "../health/overrides.ts";
+import { isExpired, type Override } from "../health/overrides.ts";
 import type { Logger } from "../ports/logger.ts";
 import type { ServerOverride } from "./messages.ts";
 import type { Target } from "./override-targets.ts";
@@ -82,6 +82,15 @@ const LOST =
 
 function keyOf({ service, server }: Target): string {
   return `${service} ${server}`;
+}
+
+/**
+ * What stands, for who only looks at the file, by service and server.
+ * @throws whatever is wrong with the text, as an error
+ */
+export function overridesNow(text: string, nowMs: number): ReadonlyMap<string, Override> {
+  const kept = parseBook(JSON.parse(text)) ?? [];
+  return new Map(kept.filter(({ override }) => !isExpired(override, nowMs)).map((one) => [keyOf(one), one.override]));
 }
 
 /** @returns null for a value that is no list of this version */

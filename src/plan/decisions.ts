@@ -1,4 +1,5 @@
 import type { ServiceConfig } from "../config/model.ts";
+import { letsConnectionsEnd, type Override, overrule } from "../health/overrides.ts";
 import { type Decision, decide } from "../health/weights.ts";
 import { decisionKey } from "../ipvs/desired.ts";
 import type { CurrentTable } from "../ipvs/observed.ts";
@@ -15,12 +16,21 @@ export interface KnownServer {
 /** By decisionKey. */
 export type Decisions = ReadonlyMap<string, Decision>;
 
+/** What people and schedules ordered over what checks say. By decisionKey. */
+export type Overrides = ReadonlyMap<string, Override>;
+
+const NONE: Overrides = new Map();
+
 /**
  * What a start would decide before the first check: servers that the kernel sends connections to count as up, those without
  * checks as well, all others are checked first.
  */
-export function startDecisions(services: readonly ServiceConfig[], current: CurrentTable): Decisions {
-  const serving = servingServers(services, current);
+export function startDecisions(
+  services: readonly ServiceConfig[],
+  current: CurrentTable,
+  overrides: Overrides = NONE,
+): Decisions {
+  const serving = servingServers(services, current, (key) => letsConnectionsEnd(overrides.get(key) ?? null));
   const decisions = new Map<string, Decision>(); // bounded by the configuration
   for (const service of services) {
     for (const server of service.servers) {
@@ -41,8 +51,9 @@ export function knownDecisions(
   services: readonly ServiceConfig[],
   known: ReadonlyMap<string, KnownServer>,
   current: CurrentTable,
+  overrides: Overrides = NONE,
 ): Decisions {
-  const decisions = new Map(startDecisions(services, current));
+  const decisions = new Map(startDecisions(services, current, overrides));
   for (const service of services) {
     for (const server of service.servers) {
       const key = decisionKey(service.name, server);
@@ -56,4 +67,17 @@ export function knownDecisions(
     }
   }
   return decisions;
+}
+
+/** The same with what was ordered. */
+export function overruled(services: readonly ServiceConfig[], decisions: Decisions, overrides: Overrides): Decisions {
+  const ruled = new Map(decisions);
+  for (const service of services) {
+    for (const server of service.servers) {
+      const key = decisionKey(service.name, server);
+      const decision = decisions.get(key);
+      if (decision !== undefined) ruled.set(key, overrule(decision, overrides.get(key) ?? null, service.onDown, null));
+    }
+  }
+  return ruled;
 }

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { ServerConfig, ServiceConfig } from "../../src/config/model.ts";
+import type { Override } from "../../src/health/overrides.ts";
 import { applyOperations } from "../../src/ipvs/apply.ts";
 import { desiredTable } from "../../src/ipvs/desired.ts";
 import { diff } from "../../src/ipvs/diff.ts";
 import { serviceKey } from "../../src/ipvs/keys.ts";
 import type { CurrentTable, ObservedTable } from "../../src/ipvs/observed.ts";
-import { knownDecisions, startDecisions } from "../../src/plan/decisions.ts";
+import { knownDecisions, overruled, startDecisions } from "../../src/plan/decisions.ts";
 import { joinPlan } from "../../src/plan/model.ts";
 import { planServices } from "../../src/plan/services.ts";
 import { planLines, summaryLine } from "../../src/plan/text.ts";
@@ -123,6 +124,39 @@ describe("plan/services", () => {
     assert.deepEqual(plan.groups[0]?.notes, [
       "server 10.0.0.2:80 is down and stays out of the table: tcp fails: refused",
     ]);
+  });
+
+  it("keeps to what people ordered over the checks, at a start and with a daemon", () => {
+    const services = [service([1, 2, 3, 4].map((host) => serverConfig(host, { checks: [tcpCheck()] })))];
+    const table = observed([web([rs(1, { weight: 0 }), rs(3)])], 2);
+    const common = { sinceMs: 1, untilMs: null, reason: "new kernel", by: "ann" };
+    const drain = { ...common, type: "drain", deadlineMs: null, drained: null } as const;
+    const overrides = new Map<string, Override>([
+      ["web 10.0.0.1:80", drain],
+      ["web 10.0.0.2:80", { ...drain, drained: { atMs: 2, cut: 0 } }],
+      ["web 10.0.0.3:80", { ...common, type: "weight", weight: 5 }],
+      ["web 10.0.0.4:80", { ...common, type: "disable" }],
+    ]);
+    const up = { verdict: "up", present: true, weight: 1, why: "all checks pass" } as const;
+    const known = new Map([1, 2, 3, 4].map((host) => [`web 10.0.0.${host}:80`, up]));
+    const told = [
+      startDecisions(services, table.services, overrides),
+      knownDecisions(services, known, table.services, overrides),
+    ].map((decisions) => {
+      const ruled = overruled(services, decisions, overrides);
+      const plan = joinPlan(planServices(services, ruled, { observed: table, owned: new Set([WEB]) }), BASIS);
+      return [plan.groups[0]?.steps.map(({ subject, to }) => `${subject} ${to}`), plan.groups[0]?.notes];
+    });
+    const steps = ["server 10.0.0.3:80 dr weight 5"];
+    assert.deepEqual(told[1], [
+      steps,
+      [
+        "server 10.0.0.1:80 gets no new connections: draining, by ann (new kernel); all checks pass",
+        "server 10.0.0.2:80 gets no new connections: drained by ann (new kernel); all checks pass",
+        "server 10.0.0.4:80 gets no new connections: disabled by ann (new kernel); all checks pass",
+      ],
+    ]);
+    assert.deepEqual(told[0]?.[0], steps, "the draining one keeps its connections at a start");
   });
 
   it("names a service that somebody else made and that is configured here, and calls that no change", () => {
