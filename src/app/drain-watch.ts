@@ -41,7 +41,7 @@ export class DrainWatch {
   readonly #with: DrainWatchCollaborators;
   readonly #alarm: Alarm;
   /** By service; bounded by the configuration. */
-  #draining = new Map<ServiceConfig, readonly Draining[]>();
+  #draining = new Map<ServiceConfig, Draining[]>();
   /** By decision key; bounded by the draining servers. */
   #counts = new Map<string, DrainCount>();
   #isArmed = false;
@@ -57,7 +57,9 @@ export class DrainWatch {
     this.#counts = new Map();
     this.#draining = new Map();
     for (const one of draining) {
-      this.#draining.set(one.service, [...(this.#draining.get(one.service) ?? []), one]);
+      const others = this.#draining.get(one.service);
+      if (others === undefined) this.#draining.set(one.service, [one]);
+      else others.push(one);
       const key = keyOf(one);
       const count = before.get(key);
       if (count?.sinceMs === one.sinceMs) this.#counts.set(key, count);

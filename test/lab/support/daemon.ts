@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import type { EventPage, JournalEvent } from "../../../src/control/events.ts";
+import type { OverrideAnswer } from "../../../src/control/overrides.ts";
 import type { DirectorStatus, ReloadReport } from "../../../src/control/status.ts";
 import type { KernelPlan } from "../../../src/plan/model.ts";
 import type { Running } from "./commands.ts";
@@ -44,7 +45,12 @@ export function startDaemon(host: Host, home: string, options: DaemonOptions): D
  * Asks the control socket: in a guest that takes a hundredth of the time of the program's own commands, which have tests
  * of their own. Sockets in the file system are the same in every network namespace.
  */
-function ask(director: Director, method: "GET" | "POST", path: string): Promise<{ status: number; body: unknown }> {
+function ask(
+  director: Director,
+  method: "GET" | "POST",
+  path: string,
+  body?: unknown,
+): Promise<{ status: number; body: unknown }> {
   return new Promise((resolve, reject) => {
     const socketPath = join(director.file, "../run/control.sock");
     const asked = request({ socketPath, method, path, timeout: 60_000 }, async (response) => {
@@ -54,7 +60,7 @@ function ask(director: Director, method: "GET" | "POST", path: string): Promise<
     });
     asked.once("error", reject);
     asked.once("timeout", () => asked.destroy(new Error(`${path} was not answered within 60 s`)));
-    asked.end();
+    asked.end(body === undefined ? undefined : JSON.stringify(body));
   });
 }
 
@@ -72,6 +78,13 @@ export async function planOf(director: Director): Promise<KernelPlan> {
 export async function eventsOf(director: Director, ...types: readonly string[]): Promise<readonly JournalEvent[]> {
   const query = types.map((type) => `&type=${type}`).join("");
   return ((await ask(director, "GET", `/v1/events?limit=1000${query}`)).body as EventPage).events;
+}
+
+/** Orders something about a server, over what its checks say. @param body as the control API takes it */
+export async function orderTo(director: Director, body: Readonly<Record<string, unknown>>): Promise<OverrideAnswer> {
+  const answer = await ask(director, "POST", "/v1/overrides", body);
+  if (answer.status !== 200) throw new Error(`order: ${JSON.stringify(answer.body)}`);
+  return answer.body as OverrideAnswer;
 }
 
 /** Writes another configuration and has it taken. @returns what changed */

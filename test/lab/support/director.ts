@@ -26,9 +26,14 @@ export class Director {
     return this.program.lines;
   }
 
-  /** Runs a command of the program against this director: `status --json`, `reload`. */
+  /** The command line of the program against this director: `status --json`, `reload`. */
+  argv(args: readonly string[]): string[] {
+    return [process.execPath, PROGRAM, ...args, "--run-dir", this.#runDir];
+  }
+
+  /** Runs it. */
   command(args: readonly string[]): Promise<Outcome> {
-    return this.host.execAsync([process.execPath, PROGRAM, ...args, "--run-dir", this.#runDir]);
+    return this.host.execAsync(this.argv(args));
   }
 
   /** Writes another configuration and asks for it to be taken. */
