@@ -113,9 +113,13 @@ async function main(argv: readonly string[]): Promise<ExitCode | null> {
         planOffline: (status) => planOffline({ file, stateDir, nodeName: hostname(), status }, nodeFiles),
       });
     },
-    reload: async ({ runDir, json }) => {
+    reload: async ({ runDir, confirm, json }) => {
       const { reloadCommand } = await import("./cli/daemon-commands.ts");
-      return reloadCommand({ controlSocket: controlSocketIn(runDir), json }, terminal);
+      return reloadCommand({ controlSocket: controlSocketIn(runDir), confirm, json }, terminal);
+    },
+    confirm: async ({ runDir, undo, json }) => {
+      const { confirmCommand } = await import("./cli/daemon-commands.ts");
+      return confirmCommand({ controlSocket: controlSocketIn(runDir), undo, json }, terminal);
     },
     status: async ({ runDir, ...wanted }) => {
       const { statusCommand } = await import("./cli/status.ts");

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { DirectorError, errnoNameOf, messageOf } from "../base/director-error.ts";
 import { EXIT, type ExitCode } from "../base/exit-codes.ts";
 import { err, ok, type Result } from "../base/result.ts";
+import { type ConfigTexts, isOnDisk, KeptFiles, RecordingFiles } from "../config/config-texts.ts";
 import { diffModels } from "../config/diff.ts";
 import type { FileAccess } from "../config/file-access.ts";
 import { loadConfigFiles } from "../config/load-files.ts";
@@ -15,8 +16,10 @@ import { openServiceManager } from "../sys/sd-notify.ts";
 import { describeChanges } from "./describe-changes.ts";
 import { OVERRIDES_FILE } from "./override-book.ts";
 import type { LoadedConfig } from "./reloader.ts";
+import { chooseAtStart } from "./start-config.ts";
 import { fileStore } from "./state-store.ts";
 import { Supervisor } from "./supervisor.ts";
+import { TRIAL_FILE, TrialBook } from "./trial-book.ts";
 import { startWatchdog, watchdogTimeUs } from "./watchdog.ts";
 
 /** Group whose members may use the control socket. */
@@ -45,12 +48,18 @@ export interface DaemonCollaborators {
 
 /** `holdfast run`: the daemon in the foreground. Returns the exit code when it was stopped or could not start. */
 export async function runDaemon(options: DaemonOptions, collaborators: DaemonCollaborators): Promise<ExitCode> {
-  const load = (isReload: boolean) => loadText(options, collaborators.files, isReload);
-  const loaded = load(false);
-  if (!loaded.ok) {
-    collaborators.complain(loaded.error);
+  const { files } = collaborators;
+  const load = (isReload: boolean) => loadText(options, files, isReload);
+  const loadKept = (texts: ConfigTexts) => loadText(options, new KeptFiles(texts, files), false);
+  const onDisk = (texts: ConfigTexts) => isOnDisk(texts, files);
+  const book = new TrialBook({ store: fileStore(join(options.stateDir, TRIAL_FILE)) });
+  const damage = book.load();
+  const chosen = chooseAtStart({ book, load: () => load(false), loadKept, isOnDisk: onDisk, wallMs: Date.now });
+  if (!chosen.ok) {
+    collaborators.complain(chosen.error);
     return EXIT.BAD_CONFIG;
   }
+  const { loaded, wentBack } = chosen.value;
   for (const [dir, mode] of [
     [options.runDir, 0o755],
     [options.stateDir, 0o750],
@@ -68,11 +77,15 @@ export async function runDaemon(options: DaemonOptions, collaborators: DaemonCol
       stateDir: options.stateDir,
       program: options.program,
       version: options.version,
+      wentBack,
       syslogPrefix: isJournal(options.env.JOURNAL_STREAM),
     },
-    loaded.value,
+    damage === null ? loaded : { ...loaded, warnings: [...loaded.warnings, damage] },
     {
       load: () => load(true),
+      loadKept,
+      isOnDisk: onDisk,
+      trialBook: book,
       diff: (before, after) => describeChanges(diffModels(before, after)),
       notify,
       overrideStore: fileStore(join(options.stateDir, OVERRIDES_FILE)),
@@ -113,8 +126,9 @@ function makeFolder(dir: string, mode: number): void {
  * Reads and validates the file. Problems with the files that checks name refuse a reload, while a start reports them and
  * serves: those checks fail and say so, which is better than a director that does not come up at night.
  */
-function loadText(options: DaemonOptions, files: FileAccess, isReload: boolean): Result<LoadedConfig, string> {
+function loadText(options: DaemonOptions, access: FileAccess, isReload: boolean): Result<LoadedConfig, string> {
   const { file, nodeName, env } = options;
+  const files = new RecordingFiles(access);
   const loaded = loadConfigFiles(file, { nodeName, credentialsDir: env.CREDENTIALS_DIRECTORY ?? null }, files);
   const problems = loaded.ok ? loaded.value.fileProblems : loaded.error;
   const isRefused = !loaded.ok || (isReload && problems.some(({ severity }) => severity === "error"));
@@ -125,5 +139,6 @@ function loadText(options: DaemonOptions, files: FileAccess, isReload: boolean):
   const warnings = [...loaded.value.warnings, ...problems].map(
     ({ location, message }) => `${location.file}:${location.line}:${location.column}: ${message}`,
   );
-  return ok({ config: loaded.value.config, keys: loaded.value.keys, warnings });
+  const texts = files.textsOf(loaded.value.files);
+  return ok({ config: loaded.value.config, keys: loaded.value.keys, warnings, texts });
 }

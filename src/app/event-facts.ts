@@ -11,7 +11,7 @@ export function daemonEvent(node: string, from: string | null, to: string, cause
 }
 
 export function reloadEvent(
-  to: "applied" | "incomplete" | "unchanged" | "refused" | "failed",
+  to: "applied" | "confirmed" | "failed" | "incomplete" | "on trial" | "refused" | "unchanged" | "undone",
   cause: string,
 ): EventFacts {
   return { type: "reload", subject: "configuration", from: null, to, cause };

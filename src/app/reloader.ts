@@ -1,13 +1,15 @@
 import { DirectorError, messageOf } from "../base/director-error.ts";
 import { err, ok, type Result } from "../base/result.ts";
+import type { ConfigTexts } from "../config/config-texts.ts";
 import { changedKeys, type InstanceKeys } from "../config/keys.ts";
 import type { DirectorConfig } from "../config/model.ts";
-import type { ControlError, ReloadReport } from "../control/status.ts";
+import type { ConfirmAnswer, ControlError, ReloadReport } from "../control/status.ts";
 import type { KernelPlan } from "../plan/model.ts";
 import { stepLines, summaryLine } from "../plan/text.ts";
 import type { EventFacts, LogEntry, Logger } from "../ports/logger.ts";
 import { reloadEvent } from "./event-facts.ts";
 import type { CheckerReply } from "./messages.ts";
+import { NOTHING_WAITS, type Trials } from "./trials.ts";
 
 /** A configuration as loaded. */
 export interface LoadedConfig {
@@ -15,6 +17,8 @@ export interface LoadedConfig {
   readonly keys: InstanceKeys;
   /** Located warnings, ready to print. */
   readonly warnings: readonly string[];
+  /** What it was read from. */
+  readonly texts: ConfigTexts;
 }
 
 /** What became of a configuration that was handed to the children. */
@@ -30,7 +34,12 @@ export interface ReloaderCollaborators {
   /** Reads and validates the configuration file anew; problems come as one text. */
   load(): Result<LoadedConfig, string>;
   /** What is in force. */
-  present(): Pick<LoadedConfig, "config" | "keys">;
+  present(): Omit<LoadedConfig, "warnings">;
+  /** A configuration as it was kept, validated anew. */
+  loadKept(texts: ConfigTexts): Result<LoadedConfig, string>;
+  /** Whether the files have this text now. */
+  isOnDisk(texts: ConfigTexts): boolean;
+  readonly trials: Trials;
   isStopping(): boolean;
   /** What applying it would change in the kernel; `configuration` = what differs from what is in force. */
   plan(next: DirectorConfig, configuration: readonly string[]): Promise<Result<KernelPlan, ControlError>>;
@@ -45,13 +54,24 @@ export interface ReloaderCollaborators {
 /** Changes of a plan that are logged; `reload` and `plan` print all. */
 const MAX_PLAN_LINES = 50;
 
+/** How a reload is wanted. */
+export interface ReloadOrder {
+  /** It undoes itself after so long unless it is confirmed; null = it stays. */
+  readonly confirmMs: number | null;
+  /** Nobody asked for it just now: what was undone because nobody confirmed it is not applied again. */
+  readonly isScheduled?: boolean;
+}
+
+const PLAIN: ReloadOrder = { confirmMs: null };
+
 /** Replaces the configuration of a running daemon. */
 export class Reloader {
   readonly #options: ReloaderOptions;
   readonly #with: ReloaderCollaborators;
-  #underWay: Promise<Result<ReloadReport, ControlError>> | null = null;
-  /** The reload after the one under way; everyone who asks meanwhile gets its answer. */
-  #next: Promise<Result<ReloadReport, ControlError>> | null = null;
+  /** Ends with the last piece of work. */
+  #last: Promise<unknown> = Promise.resolve();
+  /** The reload that has not begun yet; everyone who asks meanwhile gets its answer. */
+  #queued: { order: ReloadOrder; readonly report: Promise<Result<ReloadReport, ControlError>> } | null = null;
 
   constructor(options: ReloaderOptions, collaborators: ReloaderCollaborators) {
     this.#options = options;
@@ -62,32 +82,83 @@ export class Reloader {
    * Validates the file, then applies it; a broken one changes nothing. One reload at a time: the one under way may have read
    * the file before the asker changed it, so another follows.
    */
-  reload(): Promise<Result<ReloadReport, ControlError>> {
-    if (this.#underWay !== null) {
-      this.#next ??= this.#underWay.then(() => {
-        this.#next = null;
-        return this.reload();
-      });
-      return this.#next;
+  reload(order: ReloadOrder = PLAIN): Promise<Result<ReloadReport, ControlError>> {
+    if (this.#queued !== null) {
+      this.#queued.order = joinOrders(this.#queued.order, order);
+      return this.#queued.report;
     }
-    this.#underWay = this.#reload()
-      .catch((thrown: unknown) => {
-        const remedy = thrown instanceof DirectorError ? ` ${thrown.remedy}` : "";
-        this.#say("error", `${messageOf(thrown)}.${remedy}`);
-        return err({ code: "OWN_FAULT", message: messageOf(thrown) });
-      })
-      .finally(() => {
-        this.#underWay = null;
-      });
-    return this.#underWay;
+    const report = this.#inTurn(() => {
+      const wanted = this.#queued?.order ?? order;
+      this.#queued = null;
+      return this.#reload(wanted);
+    });
+    this.#queued = { order, report };
+    return report;
   }
 
-  async #reload(): Promise<Result<ReloadReport, ControlError>> {
-    if (this.#with.isStopping()) return err({ code: "CONTROL_REFUSED", message: "the director is stopping" });
+  /** The configuration on trial stays. */
+  confirm(): Promise<Result<ConfirmAnswer, ControlError>> {
+    return this.#inTurn(async () => this.#with.trials.confirm());
+  }
+
+  /** Goes back to the configuration before the one on trial. */
+  undo(cause: string): Promise<Result<ConfirmAnswer, ControlError>> {
+    return this.#inTurn(() => this.#undo(cause));
+  }
+
+  #inTurn<Value>(work: () => Promise<Result<Value, ControlError>>): Promise<Result<Value, ControlError>> {
+    const done = this.#last.then(work).catch((thrown: unknown): Result<Value, ControlError> => {
+      const remedy = thrown instanceof DirectorError ? ` ${thrown.remedy}` : "";
+      this.#say("error", `${messageOf(thrown)}.${remedy}`);
+      return err({ code: "OWN_FAULT", message: messageOf(thrown) });
+    });
+    this.#last = done;
+    return done;
+  }
+
+  async #reload({ confirmMs, isScheduled = false }: ReloadOrder): Promise<Result<ReloadReport, ControlError>> {
+    const { trials } = this.#with;
+    if (this.#with.isStopping()) return err(STOPPING);
+    const { rejected } = trials;
+    if (isScheduled && rejected !== null && this.#with.isOnDisk(rejected)) {
+      const message = "nobody confirmed what the files hold; a schedule does not apply it again";
+      this.#say("warning", `reload refused, nothing changed: ${message}`, reloadEvent("refused", message));
+      return err({ code: "CONTROL_REFUSED", message });
+    }
     this.#with.onBegin();
     try {
       const loaded = this.#with.load();
-      return loaded.ok ? await this.#take(loaded.value) : this.#refuse(loaded.error);
+      if (!loaded.ok) return this.#refuse(loaded.error);
+      if (confirmMs === null) trials.follow(loaded.value.texts);
+      else {
+        const begun = trials.begin(this.#with.present().texts, loaded.value.texts, confirmMs);
+        if (!begun.ok) return begun;
+      }
+      const report = await this.#take(loaded.value);
+      if (report.ok) trials.taken();
+      return report;
+    } finally {
+      this.#with.onEnd();
+    }
+  }
+
+  async #undo(cause: string): Promise<Result<ConfirmAnswer, ControlError>> {
+    const { trials } = this.#with;
+    if (this.#with.isStopping()) return err(STOPPING);
+    const { before } = trials;
+    if (before === null) return err(NOTHING_WAITS);
+    this.#with.onBegin();
+    try {
+      const loaded = this.#with.loadKept(before);
+      if (!loaded.ok) {
+        const first = loaded.error.split("\n", 1)[0] ?? "";
+        trials.stuck(first);
+        return err({ code: "CONFIG_INVALID", message: `the configuration before cannot be gone back to: ${first}` });
+      }
+      trials.reverting();
+      const report = await this.#take(loaded.value);
+      trials.reverted(cause);
+      return report.ok ? ok({ state: "undone" }) : report;
     } finally {
       this.#with.onEnd();
     }
@@ -132,6 +203,7 @@ export class Reloader {
       changes: [...changes, ...applied.value.changes],
       remaining,
       warnings,
+      confirmBy: this.#with.trials.confirmBy,
     });
   }
 
@@ -164,4 +236,14 @@ export class Reloader {
   #say(level: LogEntry["level"], message: string, event?: EventFacts): void {
     this.#with.logger.log({ level, source: "supervisor", message, ...(event === undefined ? {} : { event }) });
   }
+}
+
+const STOPPING: ControlError = { code: "CONTROL_REFUSED", message: "the director is stopping" };
+
+/** Several who ask for the same reload: whoever wants it on trial gets that, and whoever asks in person is heard. */
+function joinOrders(a: ReloadOrder, b: ReloadOrder): ReloadOrder {
+  return {
+    confirmMs: b.confirmMs ?? a.confirmMs,
+    isScheduled: a.isScheduled === true && b.isScheduled === true,
+  };
 }

@@ -1,11 +1,13 @@
 import { DirectorError, ERROR_CATALOGUE, type ErrorCode, messageOf } from "../base/director-error.ts";
 import { EXIT, type ExitCode, exitCodeFor } from "../base/exit-codes.ts";
 import { err, ok, type Result } from "../base/result.ts";
+import type { ConfigTexts } from "../config/config-texts.ts";
 import type { InstanceKeys } from "../config/keys.ts";
 import type { DirectorConfig, ScheduleAction } from "../config/model.ts";
 import type { OverrideAnswer, OverrideOrder } from "../control/overrides.ts";
 import { ControlServer } from "../control/server.ts";
 import {
+  type ConfigStatus,
   type ControlError,
   type DirectorStatus,
   type HandoverAnswer,
@@ -45,6 +47,8 @@ import { type ApplyOutcome, type LoadedConfig, Reloader } from "./reloader.ts";
 import { Schedule } from "./schedule.ts";
 import type { StateStore } from "./state-store.ts";
 import { problemsOf, StatusBoard } from "./status-board.ts";
+import type { TrialBook } from "./trial-book.ts";
+import { Trials } from "./trials.ts";
 
 /** How long a child may take to apply a configuration: loading ten thousand servers on a slow machine is the longest. */
 const REPLY_TIMEOUT_MS = 60_000;
@@ -85,6 +89,8 @@ export interface SupervisorOptions {
   /** The program that the children run, with a role argument. */
   readonly program: string;
   readonly version: string;
+  /** Why the configuration is not the one of the files; null = it is. */
+  readonly wentBack: string | null;
   /** Put syslog priorities in front of lines: when journald reads them. */
   readonly syslogPrefix: boolean;
 }
@@ -92,6 +98,10 @@ export interface SupervisorOptions {
 export interface SupervisorCollaborators {
   /** Reads and validates the configuration file anew; problems come as one text. */
   load(): Result<LoadedConfig, string>;
+  /** A configuration as it was kept, validated anew. */
+  loadKept(texts: ConfigTexts): Result<LoadedConfig, string>;
+  /** Whether the files have this text now. */
+  isOnDisk(texts: ConfigTexts): boolean;
   /** What a reload changes, one line each. */
   diff(before: DirectorConfig, after: DirectorConfig): readonly string[];
   /** Tells the service manager (sd_notify), one `NAME=value` an argument; a no-op without one. */
@@ -100,6 +110,8 @@ export interface SupervisorCollaborators {
   readonly eventStore: LineStore;
   /** Where overrides are kept. */
   readonly overrideStore: StateStore;
+  /** What a reload that is to be confirmed goes back to; read already. */
+  readonly trialBook: TrialBook;
 }
 
 /** Reads the configuration, keeps the children running, serves the control API. Holds no protocol state. */
@@ -114,6 +126,7 @@ export class Supervisor {
   readonly #schedule: Schedule;
   readonly #vrrp: ChildKeeper<VrrpProcessConfig, VrrpState, VrrpFact>;
   readonly #checker: ChildKeeper<CheckerProcessConfig, CheckerNews, CheckerFact>;
+  readonly #trials: Trials;
   readonly #reloader: Reloader;
   readonly #overrides: OverrideDesk;
   readonly #metrics: Metrics;
@@ -121,6 +134,8 @@ export class Supervisor {
   #config: DirectorConfig;
   /** For the vrrp process alone. */
   #keys: InstanceKeys;
+  /** What the configuration was read from. */
+  #texts: ConfigTexts;
   #loadedAt = new Date();
   #control: ControlServer | null = null;
   #configured = new Set<string>();
@@ -134,6 +149,7 @@ export class Supervisor {
     this.#collaborators = collaborators;
     this.#config = loaded.config;
     this.#keys = loaded.keys;
+    this.#texts = loaded.texts;
     this.#winston = new WinstonLogger(this.#loggerOptions());
     this.#events = new EventJournal({
       store: collaborators.eventStore,
@@ -206,12 +222,22 @@ export class Supervisor {
         present: () => this.#config,
       },
     );
+    this.#trials = new Trials({
+      book: collaborators.trialBook,
+      clock: systemClock,
+      alarms: new TimeoutAlarms(),
+      logger: this.#logger,
+      onOver: (cause) => void this.#reloader.undo(cause),
+    });
     this.#reloader = new Reloader(
       { file: options.file },
       {
         logger: this.#logger,
         load: () => this.#collaborators.load(),
-        present: () => ({ config: this.#config, keys: this.#keys }),
+        loadKept: (texts) => this.#collaborators.loadKept(texts),
+        isOnDisk: (texts) => this.#collaborators.isOnDisk(texts),
+        trials: this.#trials,
+        present: () => ({ config: this.#config, keys: this.#keys, texts: this.#texts }),
         isStopping: () => this.#stopping,
         plan: (next, configuration) => planner.plan(next, configuration),
         apply: (next) => this.#apply(next),
@@ -237,7 +263,9 @@ export class Supervisor {
         {
           status: () => this.status(),
           plan: () => this.#reloader.plan(),
-          reload: () => this.reload(),
+          reload: (confirmMs) => this.#reloader.reload({ confirmMs }),
+          confirm: () => this.#reloader.confirm(),
+          undo: () => this.#reloader.undo("as ordered"),
           handover: (instance) => this.handover(instance),
           events: this.#events,
           overrides: () => this.#overrides.list(),
@@ -262,6 +290,7 @@ export class Supervisor {
       daemonEvent(node, null, "running", `version ${this.#options.version} starts with ${this.#options.file}`),
     );
     this.#overrides.open();
+    this.#trials.open(this.#options.wentBack);
     this.#checker.prepare(this.#checkerConfig());
     this.#checker.start();
     this.#vrrp.start();
@@ -290,6 +319,7 @@ export class Supervisor {
         ),
       ...this.#vrrpProblems,
       ...this.#metrics.problems,
+      ...(this.#trials.rejected === null ? [] : [REVERTED]),
     ];
     return {
       version: STATUS_VERSION,
@@ -297,7 +327,7 @@ export class Supervisor {
       program: this.#options.version,
       pid: process.pid,
       startedAt: this.#startedAt.toISOString(),
-      config: { file: this.#options.file, loadedAt: this.#loadedAt.toISOString() },
+      config: this.#configStatus(),
       health: problems.length === 0 ? "healthy" : "degraded",
       problems,
       processes,
@@ -312,10 +342,20 @@ export class Supervisor {
     return this.#reloader.reload();
   }
 
+  #configStatus(): ConfigStatus {
+    return {
+      file: this.#options.file,
+      loadedAt: this.#loadedAt.toISOString(),
+      confirmBy: this.#trials.confirmBy,
+      isReverted: this.#trials.rejected !== null,
+    };
+  }
+
   /** Hands a configuration that was validated to everybody. */
-  async #apply({ config, keys }: LoadedConfig): Promise<ApplyOutcome> {
+  async #apply({ config, keys, texts }: LoadedConfig): Promise<ApplyOutcome> {
     this.#config = config;
     this.#keys = keys;
+    this.#texts = texts;
     this.#loadedAt = new Date();
     this.#winston.reconfigure(this.#loggerOptions());
     this.#schedule.configure(config.schedules);
@@ -408,6 +448,7 @@ export class Supervisor {
       );
     await this.#checker.stop();
     this.#overrides.close();
+    this.#trials.stop();
     await this.#control?.close();
     this.#say("notice", "stopped", daemonEvent(this.#config.node, "stopping", "stopped", why));
     await this.#events.close(EVENTS_CLOSE_MS);
@@ -420,7 +461,10 @@ export class Supervisor {
       `schedule ${name}: ${action.type}`,
       scheduleEvent(name, "started", `it is time for ${action.type}`),
     );
-    const work = action.type === "reload" ? this.reload() : this.#checker.command("reconcile", null);
+    const work =
+      action.type === "reload"
+        ? this.#reloader.reload({ confirmMs: null, isScheduled: true })
+        : this.#checker.command("reconcile", null);
     work.catch((thrown: unknown) =>
       this.#say("error", `schedule ${name}: ${messageOf(thrown)}`, scheduleEvent(name, "failed", messageOf(thrown))),
     );
@@ -472,6 +516,9 @@ export class Supervisor {
     this.#say("error", `${messageOf(thrown)}.${remedy}`);
   }
 }
+
+const REVERTED =
+  "nobody confirmed the last reload: the configuration before is in force, not the files; correct them and reload, or reload to apply them after all";
 
 /** What the checker process must know of an instance. */
 function phaseFact([key, state]: StateEntry<VrrpState>): FactEntry<CheckerFact> {

@@ -3,7 +3,8 @@ import { EXIT, type ExitCode } from "../base/exit-codes.ts";
 import { ControlClient } from "../control/client.ts";
 import type { ReloadReport } from "../control/status.ts";
 import { renderPlan } from "./plan.ts";
-import type { Terminal } from "./terminal.ts";
+import { printable, type Terminal } from "./terminal.ts";
+import { localTime } from "./when.ts";
 
 /** A reload of many servers on a slow machine takes a while, and it may have to wait for one that is under way. */
 const RELOAD_TIMEOUT_MS = 130_000;
@@ -16,9 +17,14 @@ export interface DaemonCommandOptions {
 }
 
 /** `holdfast reload`: 0 applied, 78 refused (nothing changed), 4 no daemon. */
-export async function reloadCommand(options: DaemonCommandOptions, terminal: Terminal): Promise<ExitCode> {
+export async function reloadCommand(
+  options: DaemonCommandOptions & { readonly confirm: string | null },
+  terminal: Terminal,
+): Promise<ExitCode> {
   return withDaemon(terminal, async () => {
-    const result = await new ControlClient({ path: options.controlSocket, timeoutMs: RELOAD_TIMEOUT_MS }).reload();
+    const result = await new ControlClient({ path: options.controlSocket, timeoutMs: RELOAD_TIMEOUT_MS }).reload(
+      options.confirm,
+    );
     if (options.json) terminal.out.write(`${JSON.stringify(result.ok ? result.value : result.error, null, 2)}\n`);
     if (!result.ok) {
       const isRefused = result.error.code === "CONFIG_INVALID";
@@ -34,13 +40,38 @@ export async function reloadCommand(options: DaemonCommandOptions, terminal: Ter
 }
 
 /** The plan that was carried out, and whether the kernel has it. */
-function printReload({ plan, changes, remaining, warnings }: ReloadReport, terminal: Terminal): void {
+function printReload({ plan, changes, remaining, warnings, confirmBy }: ReloadReport, terminal: Terminal): void {
   for (const warning of warnings) terminal.err.write(`${warning}\n`);
   if (plan !== null) terminal.out.write(renderPlan(plan, terminal));
-  else terminal.out.write(changes.map((change) => `${change}\n`).join(""));
+  else terminal.out.write(changes.map((change) => `${printable(change)}\n`).join(""));
   for (const sentence of remaining) terminal.err.write(`holdfast: not applied: ${sentence}\n`);
   if (remaining.length === 0 && plan?.summary.hasChanges === true)
     terminal.out.write("applied, and read back: the kernel is as configured\n");
+  if (confirmBy !== null)
+    terminal.out.write(`undoes itself at ${localTime(confirmBy, new Date())} unless you run \`holdfast confirm\`\n`);
+}
+
+/** `holdfast confirm`: 0 done, 1 nothing waits to be confirmed, 4 no daemon. */
+export async function confirmCommand(
+  options: DaemonCommandOptions & { readonly undo: boolean },
+  terminal: Terminal,
+): Promise<ExitCode> {
+  return withDaemon(terminal, async () => {
+    const client = new ControlClient({ path: options.controlSocket, timeoutMs: RELOAD_TIMEOUT_MS });
+    const result = await (options.undo ? client.undo() : client.confirm());
+    if (options.json) terminal.out.write(`${JSON.stringify(result.ok ? result.value : result.error, null, 2)}\n`);
+    if (!result.ok) {
+      if (!options.json) terminal.err.write(`holdfast: ${result.error.message.replace(/\.?$/, ".")}\n`);
+      return EXIT.FAILED;
+    }
+    if (!options.json)
+      terminal.out.write(
+        result.value.state === "confirmed"
+          ? "confirmed: the configuration stays\n"
+          : "undone: the configuration before is in force; the files are as they were edited\n",
+      );
+    return EXIT.OK;
+  });
 }
 
 /** `holdfast handover INSTANCE`: 0 when the peer has it, 1 otherwise, 4 no daemon. */

@@ -8,7 +8,7 @@ import { ControlClient } from "../control/client.ts";
 import type { DirectorStatus } from "../control/status.ts";
 import type { KernelPlan } from "../plan/model.ts";
 import { planLines } from "../plan/text.ts";
-import { paint, paintsFor, type Terminal, wantsColour } from "./terminal.ts";
+import { paint, paintsFor, printable, type Terminal, wantsColour } from "./terminal.ts";
 
 /** The daemon may be at work for a table of ten thousand servers. */
 const PLAN_TIMEOUT_MS = 60_000;
@@ -56,6 +56,7 @@ export async function planCommand(
 export function renderPlan(plan: KernelPlan, terminal: Terminal): string {
   const { good, bad, strong } = paintsFor(terminal);
   return planLines(plan)
+    .map(printable)
     .map((line) => {
       if (line.startsWith("+")) return good(line);
       if (line.startsWith("-")) return bad(line);

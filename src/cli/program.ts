@@ -4,6 +4,7 @@ import { EXIT, type ExitCode, exitCodeFor } from "../base/exit-codes.ts";
 import { addCheck, type CheckHandler } from "./commands/check.ts";
 import { type CommandLine, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR, examples } from "./commands/command.ts";
 import { addCompletion, type CompletionHandler } from "./commands/completion.ts";
+import { addConfirm, type ConfirmHandler } from "./commands/confirm.ts";
 import { addEvents, type EventsHandler } from "./commands/events.ts";
 import { addHandover, type HandoverHandler } from "./commands/handover.ts";
 import { addDisable, addDrain, addEnable, addWeight, type OverrideHandler } from "./commands/overrides.ts";
@@ -21,6 +22,7 @@ export type Handlers = RunHandler &
   CheckHandler &
   PlanHandler &
   ReloadHandler &
+  ConfirmHandler &
   StatusHandler &
   EventsHandler &
   HandoverHandler &
@@ -33,6 +35,7 @@ const COMMANDS: readonly ((commandLine: CommandLine<Handlers>) => void)[] = [
   addCheck,
   addPlan,
   addReload,
+  addConfirm,
   addStatus,
   addEvents,
   addDrain,

@@ -3,6 +3,7 @@ import { type Cell, cell, columnWidths, few, row, table } from "./layout.ts";
 import { agoOf, paragraph, type StatusViewOptions, shortMs } from "./status-parts.ts";
 import { serviceLines } from "./status-services.ts";
 import { printable } from "./terminal.ts";
+import { localTime } from "./when.ts";
 
 /** Problems that are told at most; there are as many as services and instances. */
 const MAX_PROBLEMS = 10;
@@ -13,7 +14,7 @@ const MAX_PROBLEMS = 10;
  */
 export function renderStatus(status: DirectorStatus, options: StatusViewOptions): string {
   const { paint, service } = options;
-  const lines = [...headLines(status, options), ...problemLines(status, options)];
+  const lines = [...headLines(status, options), ...trialLines(status, options), ...problemLines(status, options)];
   if (service === null) {
     if (status.instances.length > 0)
       lines.push("", paint.strong("INSTANCES"), ...instanceLines(status.instances, options));
@@ -43,6 +44,14 @@ function headLines(status: DirectorStatus, options: StatusViewOptions): readonly
     cell(printable(facts.join(", ")), paint.dim),
   ];
   return table([cells], 0, columns);
+}
+
+/** What ends by itself unless somebody acts. */
+function trialLines({ config }: DirectorStatus, { nowMs, paint, columns }: StatusViewOptions): readonly string[] {
+  if (config.confirmBy === null) return [];
+  const at = localTime(config.confirmBy, new Date(nowMs));
+  const text = `the configuration undoes itself at ${at} unless you run \`holdfast confirm\``;
+  return row([cell("?", paint.strong), cell(text)], [1], 2, columns);
 }
 
 function problemLines({ problems }: DirectorStatus, { paint, columns }: StatusViewOptions): readonly string[] {

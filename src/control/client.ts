@@ -6,7 +6,7 @@ import type { EventType } from "../ports/logger.ts";
 import { EventStreamReader } from "./event-stream.ts";
 import { type EventPage, type EventQuery, formatEventQuery, type JournalEvent } from "./events.ts";
 import type { OverrideAnswer, ServerOverrideStatus } from "./overrides.ts";
-import type { ControlError, DirectorStatus, HandoverAnswer, ReloadReport } from "./status.ts";
+import type { ConfirmAnswer, ControlError, DirectorStatus, HandoverAnswer, ReloadReport } from "./status.ts";
 
 /** Three of the daemon's heartbeats: a stream that is silent for longer is dead. */
 const STREAM_SILENCE_MS = 45_000;
@@ -35,8 +35,17 @@ export class ControlClient {
     return this.#ask("GET", "/v1/plan");
   }
 
-  reload(): Promise<Result<ReloadReport, ControlError>> {
-    return this.#ask("POST", "/v1/reload");
+  /** @param confirm `5m`: it undoes itself after so long unless it is confirmed; null = it stays */
+  reload(confirm: string | null = null): Promise<Result<ReloadReport, ControlError>> {
+    return this.#ask("POST", "/v1/reload", confirm === null ? undefined : { confirm });
+  }
+
+  confirm(): Promise<Result<ConfirmAnswer, ControlError>> {
+    return this.#ask("POST", "/v1/reload/confirm");
+  }
+
+  undo(): Promise<Result<ConfirmAnswer, ControlError>> {
+    return this.#ask("POST", "/v1/reload/undo");
   }
 
   /** @param instance a name as the configuration accepts it */

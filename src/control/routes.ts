@@ -1,17 +1,21 @@
 import type { IncomingHttpHeaders } from "node:http";
-import type { Result } from "../base/result.ts";
+import { err, ok, type Result } from "../base/result.ts";
 import type { KernelPlan } from "../plan/model.ts";
+import { parseConfirmTime } from "./confirm-time.ts";
 import { type EventSource, EventStreams } from "./event-stream.ts";
 import { parseEventQuery } from "./events.ts";
 import { type OverrideAnswer, type OverrideOrder, parseOverrideOrder, type ServerOverrideStatus } from "./overrides.ts";
-import type { ControlError, DirectorStatus, HandoverAnswer, ReloadReport } from "./status.ts";
+import type { ConfirmAnswer, ControlError, DirectorStatus, HandoverAnswer, ReloadReport } from "./status.ts";
 
 /** What the daemon does for the control API. */
 export interface ControlHandlers {
   status(): DirectorStatus;
   /** What a reload would change; nothing is changed. */
   plan(): Promise<Result<KernelPlan, ControlError>>;
-  reload(): Promise<Result<ReloadReport, ControlError>>;
+  /** @param confirmMs it undoes itself after so long unless it is confirmed; null = it stays */
+  reload(confirmMs: number | null): Promise<Result<ReloadReport, ControlError>>;
+  confirm(): Promise<Result<ConfirmAnswer, ControlError>>;
+  undo(): Promise<Result<ConfirmAnswer, ControlError>>;
   handover(instance: string): Promise<Result<HandoverAnswer, ControlError>>;
   readonly events: EventSource;
   overrides(): readonly ServerOverrideStatus[];
@@ -64,7 +68,16 @@ export function routesOf(handlers: ControlHandlers): readonly Route[] {
   return [
     { method: "GET", path: "/v1/status", run: () => json(handlers.status()) },
     { method: "GET", path: "/v1/plan", run: async () => resultOf(await handlers.plan()) },
-    { method: "POST", path: "/v1/reload", run: async () => resultOf(await handlers.reload()) },
+    {
+      method: "POST",
+      path: "/v1/reload",
+      run: async ({ body }) => {
+        const confirmMs = confirmMsOf(body);
+        return confirmMs.ok ? resultOf(await handlers.reload(confirmMs.value)) : refused(400, confirmMs.error);
+      },
+    },
+    { method: "POST", path: "/v1/reload/confirm", run: async () => resultOf(await handlers.confirm()) },
+    { method: "POST", path: "/v1/reload/undo", run: async () => resultOf(await handlers.undo()) },
     {
       method: "POST",
       path: "/v1/instances/:instance/handover",
@@ -82,6 +95,16 @@ export function routesOf(handlers: ControlHandlers): readonly Route[] {
     { method: "GET", path: "/metrics", run: async ({ headers }) => numbers(await handlers.metrics(headers.accept)) },
     { method: "GET", path: "/v1/events", run: (request) => eventsOf(handlers.events, streams, request) },
   ];
+}
+
+/** Reads the body of a reload: nothing, or `{"confirm": "5m"}`. */
+function confirmMsOf(body: unknown): Result<number | null, string> {
+  if (body === undefined) return ok(null);
+  if (typeof body !== "object" || body === null || Array.isArray(body)) return err("a reload takes a JSON object");
+  const { confirm, ...rest } = body as Readonly<Record<string, unknown>>;
+  const [unknown] = Object.keys(rest);
+  if (unknown !== undefined) return err(`${unknown.slice(0, 40)} is not known here; confirm is`);
+  return confirm === undefined ? ok(null) : parseConfirmTime(confirm);
 }
 
 /** A page of events, or those to come to a reader that accepts a stream. */

@@ -13,7 +13,7 @@ export interface DirectorStatus {
   readonly program: string;
   readonly pid: number;
   readonly startedAt: string;
-  readonly config: { readonly file: string; readonly loadedAt: string };
+  readonly config: ConfigStatus;
   readonly health: "healthy" | "degraded";
   /** One sentence for each thing that is not as it should be. */
   readonly problems: readonly string[];
@@ -24,6 +24,15 @@ export interface DirectorStatus {
   readonly sync: SyncStatus | null;
   /** null = the checker process has not looked yet. */
   readonly drift: DriftStatus | null;
+}
+
+export interface ConfigStatus {
+  readonly file: string;
+  readonly loadedAt: string;
+  /** Until when a reload is to be confirmed, or it undoes itself; null = there is nothing to confirm. */
+  readonly confirmBy: string | null;
+  /** The files hold what nobody confirmed; the configuration before is in force. */
+  readonly isReverted: boolean;
 }
 
 export interface ProcessStatus {
@@ -193,6 +202,13 @@ export interface ReloadReport {
   readonly remaining: readonly string[];
   /** Warnings about the new configuration, as text. */
   readonly warnings: readonly string[];
+  /** Until when it is to be confirmed; null = it stays. */
+  readonly confirmBy: string | null;
+}
+
+/** Answer to who confirms a reload, or undoes it. */
+export interface ConfirmAnswer {
+  readonly state: "confirmed" | "undone";
 }
 
 /** Answer to a handover that succeeded: one entry for each instance that moved. */

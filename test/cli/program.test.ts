@@ -47,6 +47,7 @@ async function holdfast(
       check: async (wanted) => check({ ...wanted, nodeName: "lb1" }, terminal, nodeFiles),
       run: options.run ?? record,
       plan: record,
+      confirm: record,
       reload: record,
       events: record,
       handover: record,
@@ -81,10 +82,16 @@ describe("the command line", () => {
     ]);
     const reload = await holdfast(["reload"]);
     const globals = { runDir: DEFAULT_RUN_DIR, stateDir: "/var/lib/holdfast", debug: false };
-    assert.deepEqual(reload.calls, [{ ...globals, json: false }]);
+    assert.deepEqual(reload.calls, [{ ...globals, confirm: null, json: false }]);
     assert.deepEqual((await holdfast(["plan", "a.yaml", "--json"])).calls, [
       { file: "a.yaml", ...globals, json: true },
     ]);
+    const trial = await holdfast(["reload", "--confirm", "5m"]);
+    assert.deepEqual(trial.calls, [{ ...globals, confirm: "5m", json: false }]);
+    assert.deepEqual((await holdfast(["confirm", "--undo"])).calls, [{ ...globals, undo: true, json: false }]);
+    const bad = await holdfast(["reload", "--confirm", "5"]);
+    assert.equal(bad.exitCode, EXIT.USAGE);
+    assert.match(bad.err, /such as 5m/);
     assert.deepEqual((await holdfast(["plan"])).calls, [{ file: DEFAULT_FILE, ...globals, json: false }]);
     assert.deepEqual((await holdfast(["run"])).calls, [
       { file: DEFAULT_FILE, runDir: DEFAULT_RUN_DIR, stateDir: "/var/lib/holdfast", debug: false },
@@ -163,6 +170,7 @@ describe("the command line", () => {
       ["check", "-h"],
       ["plan", "--help"],
       ["reload", "--help"],
+      ["confirm", "--help"],
       ["status", "--help"],
     ]) {
       const { exitCode, out, err } = await holdfast(argv);

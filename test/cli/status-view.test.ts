@@ -215,4 +215,14 @@ describe("status for people: ten thousand servers", () => {
     const services = Array.from({ length: 100 }, (_, i) => serviceStatus(`s${i}`, many(2, 1)));
     assert.equal(lines(directorStatus({ services })).at(-1), "  and 80 more with servers that do not serve");
   });
+
+  it("says until when a reload is to be confirmed", () => {
+    const status = directorStatus({});
+    const waiting = { ...status, config: { ...status.config, confirmBy: at(300) } };
+    assert.match(
+      show(waiting),
+      /^ {2}\? +the configuration undoes itself at .*\d\d:\d\d unless you run `holdfast confirm`$/m,
+    );
+    assert.doesNotMatch(show(status), /undoes itself/);
+  });
 });

@@ -18,7 +18,12 @@ const STATUS: DirectorStatus = {
   program: "0.1.0",
   pid: 1,
   startedAt: "2026-01-01T00:00:00.000Z",
-  config: { file: "/etc/holdfast/holdfast.yaml", loadedAt: "2026-01-01T00:00:00.000Z" },
+  config: {
+    file: "/etc/holdfast/holdfast.yaml",
+    loadedAt: "2026-01-01T00:00:00.000Z",
+    confirmBy: null,
+    isReverted: false,
+  },
   health: "healthy",
   problems: [],
   processes: [],
@@ -28,12 +33,14 @@ const STATUS: DirectorStatus = {
   drift: null,
 };
 
-const REPORT = { plan: null, changes: ["service web added"], remaining: [], warnings: [] };
+const REPORT = { plan: null, changes: ["service web added"], remaining: [], warnings: [], confirmBy: null };
 const PLAN = joinPlan([], { basis: "as the test says" });
 
 const handlers: ControlHandlers = {
   status: () => STATUS,
   plan: async () => ok(PLAN),
+  confirm: async () => ok({ state: "confirmed" }),
+  undo: async () => ok({ state: "undone" }),
   reload: async () => ok(REPORT),
   overrides: () => [],
   order: async () => ok({ servers: [], changes: [], warnings: [] }),
@@ -91,6 +98,26 @@ describe("control API over a unix socket", () => {
     const refusal = { code: "CONFIG_INVALID", message: "nothing was changed", details: "holdfast.yaml:3:5: …" };
     await listen({ reload: async () => err(refusal) });
     assert.deepEqual(await client().reload(), err(refusal));
+  });
+
+  it("takes how long a reload may wait to be confirmed, and hears who confirms it", async () => {
+    const asked: (number | null)[] = [];
+    await listen({
+      reload: async (confirmMs) => {
+        asked.push(confirmMs);
+        return ok(REPORT);
+      },
+    });
+    await client().reload();
+    await client().reload("5m");
+    assert.deepEqual(asked, [null, 300_000]);
+    for (const bad of ["5", "1s", "25h", ""]) {
+      const refused = await client().reload(bad);
+      assert.ok(!refused.ok && /from 5s to 24h|from 5s to 1d/.test(refused.error.message), JSON.stringify(refused));
+    }
+    assert.equal(asked.length, 2);
+    assert.deepEqual(await client().confirm(), ok({ state: "confirmed" }));
+    assert.deepEqual(await client().undo(), ok({ state: "undone" }));
   });
 
   it("is for root and its group only", async () => {

@@ -76,7 +76,7 @@ export function sampleStatus(): DirectorStatus {
     program: "1.2.3",
     pid: 1,
     startedAt: SINCE,
-    config: { file: "/etc/holdfast/holdfast.yaml", loadedAt: SINCE },
+    config: { file: "/etc/holdfast/holdfast.yaml", loadedAt: SINCE, confirmBy: null, isReverted: false },
     health: "degraded",
     problems: ["instance web4: interface eth1 is down, priority 130"],
     processes: [

@@ -113,7 +113,7 @@ export function directorStatus(change: Partial<DirectorStatus> = {}): DirectorSt
     program: "0.1.0",
     pid: 1,
     startedAt: T0,
-    config: { file: "/etc/holdfast/holdfast.yaml", loadedAt: T0 },
+    config: { file: "/etc/holdfast/holdfast.yaml", loadedAt: T0, confirmBy: null, isReverted: false },
     health: "healthy",
     problems: [],
     processes: [
