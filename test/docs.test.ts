@@ -84,6 +84,16 @@ describe("documents", () => {
     });
   }
 
+  it("README.md measures nothing that docs/benchmarks.md has not", () => {
+    const [, section = ""] = /^## Measured\n(.*?)^## /ms.exec(textOf("README.md")) ?? [];
+    const figures = [...section.matchAll(/^\|.*?\| (.*) \|$/gm)].flatMap(
+      ([, cells = ""]) => cells.match(/\d[\d,.]*/g) ?? [],
+    );
+    assert.ok(figures.length > 6);
+    const recorded = new Set(textOf("docs/benchmarks.md").match(/\d[\d,.]*\d|\d/g));
+    for (const figure of figures) assert.ok(recorded.has(figure), `${figure} is not in docs/benchmarks.md`);
+  });
+
   it("what is not run is in the documents, and has a reason", () => {
     const all = pages().flatMap((page) =>
       blocksOf(textOf(page))

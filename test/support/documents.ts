@@ -81,6 +81,7 @@ export function commandsOf(block: string): readonly ShownCommand[] {
  */
 export const NOT_RUN: readonly { readonly pattern: RegExp; readonly reason: string }[] = [
   { pattern: /^npm (ci|test)\b/, reason: "it is what runs the tests" },
+  { pattern: /^apt install /, reason: "hosts of the lab share one root; the package has a scenario of its own" },
   {
     pattern: /^npm run /,
     reason: "that the script exists is tested; running it is a test of its own or takes minutes",
