@@ -55,6 +55,15 @@ describe("completion", () => {
     assert.deepEqual(await values("handover", "--", "web4"), ["web4"]);
   });
 
+  it("asks for the servers of the service that was named, and knows where all may stand", async () => {
+    assert.deepEqual(await values("drain", "web", ""), ["10.0.0.11:80", "10.0.0.12:80"]);
+    assert.deepEqual(await values("drain", "all", "--deadline", "10m", "10.0.0.5"), ["10.0.0.53:53"]);
+    assert.deepEqual(await values("drain", ""), ["web", "dns", "all"]);
+    assert.deepEqual(await values("enable", "all", "a"), ["all"]);
+    assert.deepEqual(await values("status", "--service", "w"), ["web"]);
+    assert.deepEqual(await values("status", "--service=d"), ["--service=dns"]);
+  });
+
   it("leaves files and folders to the shell", async () => {
     assert.equal(await files("check", ""), "files");
     assert.equal(await files("check", "--strict", "/etc/ho"), "files");

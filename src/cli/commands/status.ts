@@ -28,7 +28,7 @@ export function addStatus({ program, handlers, finish }: CommandLine<StatusHandl
     "holdfast status --service web",
   )
     .option("--all", "every server of every service")
-    .option("--service <name>", "only this service, with every server")
+    .option("--service <service>", "only this service, with every server")
     .option("--watch [interval]", "draw it again and again, every 2s unless said", parseInterval)
     .option("--json", "print the state as JSON; one line each with --watch")
     .addHelpText("after", exitCodes("0 healthy, 3 degraded, 4 no daemon"))

@@ -36,7 +36,7 @@ const NOTHING: Completion = { candidates: [], files: "none" };
 
 /**
  * Completes a command line. What an argument takes follows from its name in the help text: `<instance>`, `<service>`, `<server>`,
- * `[file]`, `<dir>`; choices from where commander has them.
+ * `[file]`, `<dir>`; choices from where commander has them; a description that ends with "or all" adds that word.
  * @param words after the program's name; the last one is under the cursor and may be empty
  */
 export async function complete(program: Command, words: readonly string[], names: NameSource): Promise<Completion> {
@@ -77,12 +77,12 @@ function walk(program: Command, words: readonly string[]): Position {
 
 async function candidatesFor(position: Position, word: string, names: NameSource): Promise<Completion> {
   const { command, positionals, awaiting, isLiteral } = position;
-  if (awaiting !== undefined) return valuesOf(wordIn(awaiting.flags), awaiting.argChoices, positionals, names);
+  if (awaiting !== undefined) return valuesOf(valueHelpOf(awaiting), positionals, names);
   const equals = word.indexOf("=");
   if (!isLiteral && word.startsWith("--") && equals > 0) {
     const option = optionsOf(command).find(({ long }) => long === word.slice(0, equals));
     if (option === undefined) return NOTHING;
-    const { candidates, files } = await valuesOf(wordIn(option.flags), option.argChoices, positionals, names);
+    const { candidates, files } = await valuesOf(valueHelpOf(option), positionals, names);
     const whole = candidates.map((candidate) => ({ ...candidate, value: word.slice(0, equals + 1) + candidate.value }));
     return { candidates: whole, files };
   }
@@ -92,7 +92,7 @@ async function candidatesFor(position: Position, word: string, names: NameSource
     return { candidates: known.map((one) => ({ value: one.name(), description: one.summary() })), files: "none" };
   }
   const argument = argumentAt(command, positionals.length);
-  if (argument !== undefined) return valuesOf(argument.name(), argument.argChoices, positionals, names);
+  if (argument !== undefined) return valuesOf({ ...argument, name: argument.name() }, positionals, names);
   return word === "" && !isLiteral ? options(position) : NOTHING;
 }
 
@@ -104,20 +104,24 @@ function options({ command, given }: Position): Completion {
   };
 }
 
-async function valuesOf(
-  name: string,
-  choices: readonly string[] | undefined,
-  positionals: readonly string[],
-  names: NameSource,
-): Promise<Completion> {
-  if (choices !== undefined) return plain(choices);
-  switch (name) {
+/** What is written in the place of a value, in the help text. */
+interface ValueHelp {
+  readonly name: string;
+  readonly description: string;
+  readonly argChoices?: readonly string[] | undefined;
+}
+
+async function valuesOf(help: ValueHelp, positionals: readonly string[], names: NameSource): Promise<Completion> {
+  if (help.argChoices !== undefined) return plain(help.argChoices);
+  // `name of a service, or all`
+  const all = /\bor all$/.test(help.description) ? ["all"] : [];
+  switch (help.name) {
     case "instance":
-      return plain(await names.instances());
+      return plain([...(await names.instances()), ...all]);
     case "service":
-      return plain(await names.services());
+      return plain([...(await names.services()), ...all]);
     case "server":
-      return plain(await names.servers(positionals[0]));
+      return plain([...(await names.servers(positionals[0])), ...all]);
     case "file":
     case "path":
       return { candidates: [], files: "files" };
@@ -149,9 +153,9 @@ function argumentAt(command: Command, index: number): Argument | undefined {
   return command.registeredArguments[index] ?? (last?.variadic === true ? last : undefined);
 }
 
-/** `file` in `--output <file>`. */
-function wordIn(flags: string): string {
-  return /[<[]([^>\].]+)/.exec(flags)?.[1] ?? "";
+/** `file` of `--output <file>`. */
+function valueHelpOf({ flags, description, argChoices }: Option): ValueHelp {
+  return { name: /[<[]([^>\].]+)/.exec(flags)?.[1] ?? "", description, argChoices };
 }
 
 /** The answer as the shells read it: the files on the first line, then a value and its description on each. */
