@@ -17,6 +17,7 @@ const LAB_PACKAGES = [
   "procps",
   "kmod",
   "keepalived",
+  "prometheus",
   "bash",
   "zsh",
   "fish",

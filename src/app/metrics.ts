@@ -1,4 +1,6 @@
 import type { MetricsConfig } from "../config/model.ts";
+import type { EventSource } from "../control/event-stream.ts";
+import { MAX_EVENTS_PER_PAGE } from "../control/events.ts";
 import type { DirectorStatus } from "../control/status.ts";
 import { MetricsEndpoint } from "../metrics/endpoint.ts";
 import { EventCounts } from "../metrics/event-counts.ts";
@@ -40,6 +42,13 @@ export class Metrics {
   /** A logger whose changes of state are counted on their way. */
   tee(logger: Logger): Logger {
     return this.#events.tee(logger);
+  }
+
+  /** What earlier runs of the daemon left: when the last drills were. */
+  recall(events: EventSource): void {
+    this.#events.recall(
+      events.page({ after: null, limit: MAX_EVENTS_PER_PAGE, types: ["drill"], sinceMs: null }).events,
+    );
   }
 
   configure(config: MetricsConfig | null): Promise<void> {

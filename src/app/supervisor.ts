@@ -283,6 +283,7 @@ export class Supervisor {
     }
     // Not before: another daemon may write there.
     this.#events.open();
+    this.#metrics.recall(this.#events);
     const { instances, services, node } = this.#config;
     this.#say(
       "notice",

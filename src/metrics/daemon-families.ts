@@ -39,25 +39,31 @@ export const DAEMON_FAMILIES: readonly Family[] = [
     "counter",
     "holdfast_reloads_total",
     ["result"],
-    "Reloads since the daemon started: applied, unchanged, refused (the file has errors), failed; of those to be confirmed also confirmed or undone.",
+    "Reloads since the daemon started: applied, incomplete (something differs still), unchanged, refused (the file has errors), failed; on trial, confirmed and undone with `--confirm`.",
     ({ events }) => events.outcomes("reload").map(({ outcome, count }) => [outcome, count]),
   ),
   family(
     "gauge",
     "holdfast_last_reload_successful",
     [],
-    "0 if the last reload was refused or failed, so that the configuration in force is not the file's; 1 otherwise.",
-    ({ events }) => {
-      const outcome = events.last("reload")?.outcome ?? "unchanged";
-      return [[truth(outcome !== "refused" && outcome !== "failed")]];
-    },
+    "0 if the last reload was incomplete, refused, undone or failed, so that what is in force is not what the file says; 1 otherwise.",
+    ({ events }) => [
+      [truth(!["incomplete", "refused", "undone", "failed"].includes(events.last("reload")?.outcome ?? ""))],
+    ],
   ),
   family(
     "counter",
-    "holdfast_drift_events_total",
+    "holdfast_drift_repairs_total",
     [],
-    "Times that something in the kernel was not as holdfast had left it, repaired or reported, by what `holdfast events` tells.",
-    ({ events }) => [[events.count("drift")]],
+    "Objects of the kernel's table that somebody else had changed and that were repaired; begins at 0 with the checker process.",
+    ({ status: { drift } }) => (drift === null ? [] : [[drift.repairs]]),
+  ),
+  family(
+    "gauge",
+    "holdfast_drift_differences",
+    [],
+    "Objects of the kernel's table that are not as wanted and are left so (`ipvs.drift: report`).",
+    ({ status: { drift } }) => (drift === null ? [] : [[drift.differences]]),
   ),
   family(
     "counter",
@@ -70,7 +76,7 @@ export const DAEMON_FAMILIES: readonly Family[] = [
     "gauge",
     "holdfast_drill_last_timestamp_seconds",
     ["result"],
-    "When a drill last ended so, seconds since 1970; absent if none did since the daemon started.",
+    "When a drill last ended so, seconds since 1970; absent if none did as far as `holdfast events` reaches.",
     ({ events }) =>
       events.outcomes("drill").flatMap(({ outcome, lastAt }) => (lastAt === null ? [] : [[outcome, lastAt] as const])),
   ),

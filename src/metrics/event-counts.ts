@@ -5,7 +5,7 @@ import type { EventFacts, EventType, LogEntry, Logger } from "../ports/logger.ts
  * become an endless number of series.
  */
 const OUTCOMES = {
-  reload: ["applied", "unchanged", "refused", "failed", "confirmed", "undone"],
+  reload: ["applied", "incomplete", "unchanged", "refused", "failed", "on trial", "confirmed", "undone"],
   drill: ["passed", "failed", "refused"],
   schedule: ["started", "done", "failed", "missed"],
 } as const satisfies Partial<Record<EventType, readonly string[]>>;
@@ -15,7 +15,7 @@ export type Outcomes = keyof typeof OUTCOMES;
 export interface OutcomeCount {
   readonly outcome: string;
   readonly count: number;
-  /** Seconds since 1970; null = never since the daemon started. */
+  /** Seconds since 1970, also of earlier runs as far as events reach; null = never. */
   readonly lastAt: number | null;
 }
 
@@ -54,13 +54,23 @@ export class EventCounts implements EventTally {
   take({ type, to }: EventFacts): void {
     this.#counts.set(type, this.count(type) + 1);
     if (!hasOutcomes(type)) return;
-    const known: readonly (string | null)[] = OUTCOMES[type];
-    const outcome = to !== null && known.includes(to) ? to : "other";
+    const outcome = outcomeOf(type, to);
     const key = `${type} ${outcome}`;
     const count = (this.#outcomes.get(key)?.count ?? 0) + 1;
     const counted = { outcome, count, lastAt: this.#wallMs() / 1000 };
     this.#outcomes.set(key, counted);
     this.#last.set(type, counted);
+  }
+
+  /** When earlier runs of the daemon came to an outcome: told with `lastAt`, and not counted. Oldest first. */
+  recall(events: readonly (Pick<EventFacts, "type" | "to"> & { readonly at: string })[]): void {
+    for (const { type, to, at } of events) {
+      if (!hasOutcomes(type)) continue;
+      const outcome = outcomeOf(type, to);
+      const key = `${type} ${outcome}`;
+      const count = this.#outcomes.get(key)?.count ?? 0;
+      if (count === 0) this.#outcomes.set(key, { outcome, count, lastAt: Date.parse(at) / 1000 });
+    }
   }
 
   count(type: EventType): number {
@@ -76,6 +86,11 @@ export class EventCounts implements EventTally {
   last(type: Outcomes): OutcomeCount | null {
     return this.#last.get(type) ?? null;
   }
+}
+
+function outcomeOf(type: Outcomes, to: string | null): string {
+  const known: readonly (string | null)[] = OUTCOMES[type];
+  return to !== null && known.includes(to) ? to : "other";
 }
 
 function hasOutcomes(type: EventType): type is Outcomes {

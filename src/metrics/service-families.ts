@@ -64,6 +64,13 @@ export const SERVICE_FAMILIES: readonly Family[] = [
   ),
   family(
     "gauge",
+    "holdfast_server_override",
+    [...SERVER, "type"],
+    "Always 1: somebody ordered over what the checks say: drain, disable, weight; absent without an order.",
+    eachServer(({ override }) => (override === null ? [] : [[override.type, 1]])),
+  ),
+  family(
+    "gauge",
     "holdfast_server_open_connections",
     [...SERVER, "listen", "state"],
     "Connections that the kernel holds now: active (established), inactive (the rest).",

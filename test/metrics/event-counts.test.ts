@@ -24,6 +24,20 @@ describe("events, counted", () => {
     assert.deepEqual([counts.count("reload"), counts.count("drift"), counts.count("drill")], [1, 1, 0]);
   });
 
+  it("knows when drills of earlier runs ended, without counting them", () => {
+    const counts = new EventCounts(() => 5_000);
+    const at = (second: number) => new Date(second * 1_000).toISOString();
+    counts.recall([
+      { ...event("drill", "passed"), at: at(1) },
+      { ...event("drill", "passed"), at: at(2) },
+      { ...event("server", "up"), at: at(3) },
+    ]);
+    assert.deepEqual(counts.outcomes("drill")[0], { outcome: "passed", count: 0, lastAt: 2 });
+    counts.take(event("drill", "passed"));
+    assert.deepEqual(counts.outcomes("drill")[0], { outcome: "passed", count: 1, lastAt: 5 });
+    assert.equal(counts.count("server"), 0);
+  });
+
   it("keeps outcomes apart, with those that never came, and takes no other word for one", () => {
     const counts = new EventCounts(() => 5_000);
     for (const to of ["passed", "failed", "passed", "what somebody wrote", null]) counts.take(event("drill", to));

@@ -12,7 +12,15 @@ function check(name: string, change: Partial<CheckStatus> = {}): CheckStatus {
 }
 
 function server(address: string, change: Partial<ServerStatus> = {}): ServerStatus {
-  const base = { verdict: "up", since: SINCE, present: true, weight: 1, why: "", connections: null } as const;
+  const base = {
+    verdict: "up",
+    since: SINCE,
+    present: true,
+    weight: 1,
+    why: "",
+    connections: null,
+    override: null,
+  } as const;
   return { ...base, server: address, checks: [check("tcp")], ...change } as ServerStatus;
 }
 
