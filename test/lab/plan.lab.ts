@@ -189,7 +189,7 @@ services:
   });
 
   it("a table that a stranger wiped out is healed within one interval, with an event for each object and no failed verdict", async () => {
-    const before = (await statusOf(director)).services[0]?.servers.map(({ verdict, since }) => [verdict, since]);
+    const verdicts = (await eventsOf(director, "server")).length;
     const told = (await eventsOf(director, "drift")).length;
     topology.lb(1).exec(["ipvsadm", "-C"]);
     const { tookMs } = await serves({ 1: 1, 2: 1, 3: 2 });
@@ -204,8 +204,7 @@ services:
         [`service server ${server(3)}`, null, "dr weight 2"],
       ],
     );
-    const after = (await statusOf(director)).services[0]?.servers.map(({ verdict, since }) => [verdict, since]);
-    assert.deepEqual(after, before);
+    assert.equal((await eventsOf(director, "server")).length, verdicts, "no verdict changed");
     assert.deepEqual((await answered()).rs1, [500, 500], "the kernel finds the server of a connection again");
   });
 
