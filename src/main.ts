@@ -140,6 +140,29 @@ async function main(argv: readonly string[]): Promise<ExitCode | null> {
       const by = process.env.SUDO_USER ?? userName();
       return overrideCommand({ controlSocket: controlSocketIn(runDir), order, by, wait, json }, terminal);
     },
+    drillRun: async ({ runDir, ...options }) => {
+      const [{ drillRunCommand }, { startLineProcess }] = await Promise.all([
+        import("./cli/drill-commands.ts"),
+        import("./sys/line-process.ts"),
+      ]);
+      return drillRunCommand({ ...options, controlSocket: controlSocketIn(runDir) }, terminal, startLineProcess);
+    },
+    drillList: async ({ runDir, json }) => {
+      const { drillListCommand } = await import("./cli/drill-commands.ts");
+      return drillListCommand({ controlSocket: controlSocketIn(runDir), json }, terminal);
+    },
+    drillShow: async ({ runDir, id, json }) => {
+      const { drillShowCommand } = await import("./cli/drill-commands.ts");
+      return drillShowCommand({ controlSocket: controlSocketIn(runDir), id, json }, terminal);
+    },
+    scheduleList: async ({ runDir, json }) => {
+      const { scheduleListCommand } = await import("./cli/schedule-command.ts");
+      return scheduleListCommand({ controlSocket: controlSocketIn(runDir), json }, terminal);
+    },
+    probe: async (options) => {
+      const { runProbe } = await import("./app/probe-command.ts");
+      return runProbe(options);
+    },
     handover: async ({ runDir, instance, json }) => {
       const { handoverCommand } = await import("./cli/daemon-commands.ts");
       return handoverCommand({ controlSocket: controlSocketIn(runDir), instance, json }, terminal);

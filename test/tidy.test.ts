@@ -18,7 +18,8 @@ const ROOMS: Readonly<
   ipvs: { rooms: ["base"], packages: [], node: false },
   plan: { rooms: ["base", "health", "ipvs"], packages: [], node: false },
   netlink: { rooms: ["base", "ipvs"], packages: [], node: false },
-  config: { rooms: ["base"], packages: ["yaml", "zod", "node-cron"], node: false },
+  drill: { rooms: ["base"], packages: [], node: false },
+  config: { rooms: ["base", "drill"], packages: ["yaml", "zod", "node-cron"], node: false },
   checks: { rooms: ["base", "ports"], packages: ["undici"], node: true },
   ipc: { rooms: ["base", "ports"], packages: [], node: true },
   control: { rooms: ["base", "ports"], packages: ["undici"], node: true },
@@ -27,18 +28,17 @@ const ROOMS: Readonly<
   sys: { rooms: ["base", "ports", "netlink", "vrrp"], packages: [], node: true },
   app: {
     rooms: [
-      ...["base", "ports", "vrrp", "health", "ipvs", "plan", "netlink", "config", "checks", "ipc", "control", "log"],
-      "metrics",
-      "sys",
+      ...["base", "ports", "vrrp", "health", "ipvs", "plan", "netlink", "drill", "config", "checks", "ipc", "control"],
+      ...["log", "metrics", "sys"],
     ],
     packages: ["node-cron"],
     node: true,
   },
-  cli: { rooms: ["base", "config", "plan", "control"], packages: ["commander"], node: true },
+  cli: { rooms: ["base", "drill", "config", "plan", "control"], packages: ["commander"], node: true },
 };
 
 /** Rooms whose values may be described (import type) by every room above them. */
-const PURE = ["base", "vrrp", "health", "ipvs", "plan", "netlink", "config", "ports"];
+const PURE = ["base", "vrrp", "health", "ipvs", "plan", "netlink", "drill", "config", "ports"];
 
 /** Words that a pure room may not mention: time, chance, the process, the outside. */
 const IMPURE = /\b(setTimeout|setInterval|setImmediate|Date\b|Math\.random|process\.|require\()/;

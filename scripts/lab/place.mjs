@@ -18,6 +18,8 @@ const LAB_PACKAGES = [
   "kmod",
   "keepalived",
   "prometheus",
+  "openssh-client",
+  "openssh-server",
   "bash",
   "zsh",
   "fish",

@@ -22,6 +22,9 @@ import { Supervisor } from "./supervisor.ts";
 import { TRIAL_FILE, TrialBook } from "./trial-book.ts";
 import { startWatchdog, watchdogTimeUs } from "./watchdog.ts";
 
+/** In the state directory. */
+const SCHEDULES_FILE = "schedules.json";
+
 /** Group whose members may use the control socket. */
 const CONTROL_GROUP = "holdfast";
 
@@ -88,6 +91,7 @@ export async function runDaemon(options: DaemonOptions, collaborators: DaemonCol
       trialBook: book,
       diff: (before, after) => describeChanges(diffModels(before, after)),
       notify,
+      scheduleStore: fileStore(join(options.stateDir, SCHEDULES_FILE)),
       overrideStore: fileStore(join(options.stateDir, OVERRIDES_FILE)),
       eventStore: new LineLog({ dir: join(options.stateDir, EVENTS_FOLDER), ...EVENT_SEGMENTS }),
     },

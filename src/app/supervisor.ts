@@ -20,8 +20,10 @@ import { WinstonLogger, type WinstonLoggerOptions } from "../log/winston-logger.
 import type { EventFacts, LogEntry, Logger } from "../ports/logger.ts";
 import { systemClock, TimeoutAlarms } from "../sys/clock.ts";
 import { handoverBoundUs } from "../vrrp/handover.ts";
+import { Calendar, type RunOutcome } from "./calendar.ts";
 import { ChildKeeper } from "./child-keeper.ts";
-import { daemonEvent, processEvent, scheduleEvent } from "./event-facts.ts";
+import { Drills } from "./drills.ts";
+import { daemonEvent, processEvent } from "./event-facts.ts";
 import { EventJournal, type LineStore } from "./event-journal.ts";
 import { takeOffLeftovers } from "./leftovers.ts";
 import {
@@ -44,7 +46,7 @@ import { Metrics } from "./metrics.ts";
 import { OverrideDesk } from "./override-desk.ts";
 import { Planner } from "./planner.ts";
 import { type ApplyOutcome, type LoadedConfig, Reloader } from "./reloader.ts";
-import { Schedule } from "./schedule.ts";
+import { doScheduled } from "./scheduled-work.ts";
 import type { StateStore } from "./state-store.ts";
 import { problemsOf, StatusBoard } from "./status-board.ts";
 import type { TrialBook } from "./trial-book.ts";
@@ -112,6 +114,8 @@ export interface SupervisorCollaborators {
   readonly overrideStore: StateStore;
   /** What a reload that is to be confirmed goes back to; read already. */
   readonly trialBook: TrialBook;
+  /** Where the runs to come are kept. */
+  readonly scheduleStore: StateStore;
 }
 
 /** Reads the configuration, keeps the children running, serves the control API. Holds no protocol state. */
@@ -123,13 +127,14 @@ export class Supervisor {
   /** Reaches both. */
   readonly #logger: Logger;
   readonly #board = new StatusBoard();
-  readonly #schedule: Schedule;
+  readonly #calendar: Calendar;
   readonly #vrrp: ChildKeeper<VrrpProcessConfig, VrrpState, VrrpFact>;
   readonly #checker: ChildKeeper<CheckerProcessConfig, CheckerNews, CheckerFact>;
   readonly #trials: Trials;
   readonly #reloader: Reloader;
   readonly #overrides: OverrideDesk;
   readonly #metrics: Metrics;
+  readonly #drills: Drills;
   readonly #startedAt = new Date();
   #config: DirectorConfig;
   /** For the vrrp process alone. */
@@ -164,7 +169,12 @@ export class Supervisor {
       status: () => this.status(),
     });
     this.#logger = this.#metrics.tee(journalled);
-    this.#schedule = new Schedule((name, action) => this.#scheduled(name, action));
+    this.#calendar = new Calendar({
+      store: collaborators.scheduleStore,
+      logger: this.#logger,
+      wallMs: () => Date.now(),
+      act: (name, action) => this.#scheduled(name, action),
+    });
     this.#vrrp = new ChildKeeper(
       { ...this.#childOptions("vrrp"), stopDeadlineMs: VRRP_STOP_DEADLINE_MS },
       this.#vrrpConfig(),
@@ -172,15 +182,29 @@ export class Supervisor {
         onState: (entries) => {
           this.#board.updateInstances(entries);
           this.#checker.tell(entries.map(phaseFact));
+          this.#drills.standingChanged();
         },
         onConfigured: (outcome, restarts) => this.#childConfigured("vrrp", outcome, restarts),
         onGone: () => {
           this.#checker.tell(this.#board.forgetInstances().map((key) => [key, null]));
           this.#vrrpProblems = [];
+          this.#drills.abort("the vrrp process ended");
           this.#vrrp.prepare(this.#vrrpConfig());
         },
       },
       this.#logger,
+    );
+    this.#drills = new Drills(
+      { stateDir: options.stateDir, program: options.program },
+      {
+        clock: systemClock,
+        alarms: new TimeoutAlarms(),
+        logger: this.#logger,
+        config: () => this.#config,
+        instances: () => this.#board.instances(this.#config),
+        problems: () => (this.#stopping ? ["it is stopping"] : this.status().problems),
+        command: (name, argument) => this.#vrrp.command(name, argument, this.#handoverBoundMs() + REPLY_TIMEOUT_MS),
+      },
     );
     this.#overrides = new OverrideDesk({
       clock: systemClock,
@@ -271,6 +295,7 @@ export class Supervisor {
           overrides: () => this.#overrides.list(),
           order: (order) => this.order(order),
           metrics: (accept) => this.#metrics.expose(accept),
+          drills: this.#drills,
         },
       );
     } catch (thrown) {
@@ -295,8 +320,8 @@ export class Supervisor {
     this.#checker.prepare(this.#checkerConfig());
     this.#checker.start();
     this.#vrrp.start();
-    this.#schedule.configure(this.#config.schedules);
     await this.#metrics.configure(this.#config.metrics);
+    this.#calendar.configure(this.#config.schedules);
     return finished;
   }
 
@@ -336,6 +361,7 @@ export class Supervisor {
       services,
       sync,
       drift,
+      schedules: this.#calendar.status(),
     };
   }
 
@@ -359,7 +385,7 @@ export class Supervisor {
     this.#texts = texts;
     this.#loadedAt = new Date();
     this.#winston.reconfigure(this.#loggerOptions());
-    this.#schedule.configure(config.schedules);
+    this.#calendar.configure(config.schedules);
     this.#overrides.configured();
     const [checker, vrrp] = await Promise.all([
       this.#checker.configure(this.#checkerConfig()),
@@ -438,8 +464,9 @@ export class Supervisor {
     this.#stopping = true;
     this.#collaborators.notify("STOPPING=1");
     this.#say("notice", `stopping (${why})`, daemonEvent(this.#config.node, "running", "stopping", why));
-    this.#schedule.stop();
     this.#metrics.close();
+    this.#calendar.stop();
+    this.#drills.abort("the director stops");
     if (!(await this.#vrrp.stop(this.#handoverBoundMs() + VRRP_STOP_DEADLINE_MS)))
       await takeOffLeftovers(
         { ...this.#childOptions("vrrp"), replyTimeoutMs: VRRP_STOP_DEADLINE_MS },
@@ -456,19 +483,13 @@ export class Supervisor {
     this.#finish(code);
   }
 
-  #scheduled(name: string, action: ScheduleAction): void {
-    this.#say(
-      "notice",
-      `schedule ${name}: ${action.type}`,
-      scheduleEvent(name, "started", `it is time for ${action.type}`),
-    );
-    const work =
-      action.type === "reload"
-        ? this.#reloader.reload({ confirmMs: null, isScheduled: true })
-        : this.#checker.command("reconcile", null);
-    work.catch((thrown: unknown) =>
-      this.#say("error", `schedule ${name}: ${messageOf(thrown)}`, scheduleEvent(name, "failed", messageOf(thrown))),
-    );
+  #scheduled(name: string, action: ScheduleAction): Promise<RunOutcome> {
+    return doScheduled(name, action, {
+      reload: () => this.#reloader.reload({ confirmMs: null, isScheduled: true }),
+      reconcile: () => this.#checker.command("reconcile", null),
+      drill: (instance, request, askedBy) => this.#drills.run(instance, request, askedBy),
+      order: (order) => this.order(order),
+    });
   }
 
   #childOptions<Name extends "vrrp" | "checker">(name: Name) {

@@ -95,6 +95,7 @@ export async function handoverCommand(
   });
 }
 
+/** Runs what needs a daemon; without one it says so and ends with 4. */
 export async function withDaemon(terminal: Terminal, act: () => Promise<ExitCode>): Promise<ExitCode> {
   try {
     return await act();

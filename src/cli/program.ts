@@ -5,12 +5,15 @@ import { addCheck, type CheckHandler } from "./commands/check.ts";
 import { type CommandLine, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR, examples } from "./commands/command.ts";
 import { addCompletion, type CompletionHandler } from "./commands/completion.ts";
 import { addConfirm, type ConfirmHandler } from "./commands/confirm.ts";
+import { addDrill, type DrillHandler } from "./commands/drill.ts";
 import { addEvents, type EventsHandler } from "./commands/events.ts";
 import { addHandover, type HandoverHandler } from "./commands/handover.ts";
 import { addDisable, addDrain, addEnable, addWeight, type OverrideHandler } from "./commands/overrides.ts";
 import { addPlan, type PlanHandler } from "./commands/plan.ts";
+import { addProbe, type ProbeHandler } from "./commands/probe.ts";
 import { addReload, type ReloadHandler } from "./commands/reload.ts";
 import { addRun, type RunHandler } from "./commands/run.ts";
+import { addSchedule, type ScheduleHandler } from "./commands/schedule.ts";
 import { addStatus, type StatusHandler } from "./commands/status.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -27,6 +30,9 @@ export type Handlers = RunHandler &
   EventsHandler &
   HandoverHandler &
   OverrideHandler &
+  DrillHandler &
+  ProbeHandler &
+  ScheduleHandler &
   CompletionHandler;
 
 /** In the order of the help text. */
@@ -43,6 +49,9 @@ const COMMANDS: readonly ((commandLine: CommandLine<Handlers>) => void)[] = [
   addWeight,
   addEnable,
   addHandover,
+  addDrill,
+  addProbe,
+  addSchedule,
   addCompletion,
 ];
 

@@ -1,19 +1,23 @@
+import { assert } from "../base/assert.ts";
 import { MICROSECONDS_PER_SECOND } from "../base/duration.ts";
 import { bitsOf, familyOf } from "../base/ip.ts";
 import { buildChecks, type CheckContext } from "./build-checks.ts";
 import { DEFAULTS } from "./defaults.ts";
 import type {
   DirectorConfig,
+  DrillsConfig,
   HmacConfig,
   InstanceConfig,
   PersistenceConfig,
+  ScheduleAction,
   ScheduleConfig,
   ServerConfig,
   ServiceConfig,
   TrackConfig,
   TransportConfig,
 } from "./model.ts";
-import type { RawRoot, RawSchedule } from "./schema/root.ts";
+import type { RawRoot } from "./schema/root.ts";
+import type { RawSchedule } from "./schema/schedules.ts";
 import type { RawServer, RawService } from "./schema/services.ts";
 import type { RawTrack } from "./schema/track.ts";
 import type { RawInstance } from "./schema/vrrp.ts";
@@ -22,7 +26,7 @@ import type { RawInstance } from "./schema/vrrp.ts";
 export function buildNode(
   raw: RawRoot | null,
   nodeName: string,
-): Pick<DirectorConfig, "node" | "log" | "ipvs" | "scripts" | "vrrp" | "sync" | "metrics"> {
+): Pick<DirectorConfig, "node" | "log" | "ipvs" | "scripts" | "vrrp" | "sync" | "metrics" | "drills"> {
   return {
     node: raw?.node ?? nodeName,
     log: { level: raw?.log?.level ?? DEFAULTS.logLevel, format: raw?.log?.format ?? DEFAULTS.logFormat },
@@ -46,6 +50,10 @@ export function buildNode(
           },
     metrics: raw?.metrics === undefined ? null : { listen: raw.metrics.listen },
     scripts: { maxConcurrent: raw?.scripts?.maxConcurrent ?? DEFAULTS.maxConcurrentScripts },
+    drills: {
+      probe: (raw?.drills?.probe ?? null) as DrillsConfig["probe"],
+      keep: raw?.drills?.keep ?? DEFAULTS.drillsKept,
+    },
   };
 }
 
@@ -165,5 +173,17 @@ function buildServer(
 }
 
 export function buildSchedule(raw: RawSchedule): ScheduleConfig {
-  return { name: raw.name, cron: raw.cron, timezone: raw.timezone ?? null, action: { type: raw.action } };
+  return { name: raw.name, cron: raw.cron, timezone: raw.timezone ?? null, action: buildAction(raw.action) };
+}
+
+function buildAction(raw: RawSchedule["action"]): ScheduleAction {
+  if (typeof raw === "string") return { type: raw };
+  const { drill, drain, enable, kind = DEFAULTS.drillKind, target = null, maxGap = null, maxFailed = null } = raw;
+  if (drill !== undefined) return { type: "drill", instance: drill, kind, target, maxGapUs: maxGap, maxFailed };
+  if (drain !== undefined) {
+    const { service, server, deadline = null, until = null } = drain;
+    return { type: "drain", service, server, deadlineUs: deadline, untilUs: until };
+  }
+  assert(enable !== undefined, "the schema wants one of the keys");
+  return { type: "enable", service: enable.service, server: enable.server };
 }

@@ -23,6 +23,8 @@ export const DEFAULTS = {
   trackRise: 2,
   trackFall: 3,
   quorum: 1,
+  drillKind: "handover",
+  drillsKept: 50,
   syncId: 1,
   syncGroup: "224.0.0.81",
   syncPort: 8848,

@@ -111,7 +111,7 @@ function isEqual(a: unknown, b: unknown): boolean {
 
 function nodeChanges(before: DirectorConfig, after: DirectorConfig): string[] {
   const changed: string[] = before.node === after.node ? [] : ["node"];
-  for (const key of ["log", "ipvs", "scripts", "vrrp"] as const) {
+  for (const key of ["log", "ipvs", "scripts", "vrrp", "drills"] as const) {
     changed.push(...changedFields(before[key], after[key]).map((field) => `${key}.${field}`));
   }
   if (!isEqual(before.metrics, after.metrics)) changed.push("metrics.listen");

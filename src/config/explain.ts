@@ -8,6 +8,7 @@ import type {
   HmacConfig,
   HttpCheckConfig,
   InstanceConfig,
+  ScheduleAction,
   ScheduleConfig,
   ServerConfig,
   ServiceConfig,
@@ -32,6 +33,7 @@ export function explain(config: DirectorConfig): string {
       driftInterval: formatDurationUs(config.ipvs.driftIntervalUs),
     },
     scripts: { maxConcurrent: config.scripts.maxConcurrent },
+    drills: { ...(config.drills.probe === null ? {} : { probe: [...config.drills.probe] }), keep: config.drills.keep },
     ...(config.sync === null ? {} : { sync: { ...config.sync } }),
     ...(config.metrics === null ? {} : { metrics: { listen: formatEndpoint(config.metrics.listen) } }),
     vrrp: {
@@ -192,11 +194,41 @@ function explainHttp(check: HttpCheckConfig): { readonly [key: string]: Plain } 
   };
 }
 
+function explainAction(action: ScheduleAction): Plain {
+  switch (action.type) {
+    case "drill": {
+      const { instance, kind, target, maxGapUs, maxFailed } = action;
+      return {
+        drill: instance,
+        kind,
+        ...(target === null ? {} : { target }),
+        ...(maxGapUs === null ? {} : { maxGap: formatDurationUs(maxGapUs) }),
+        ...(maxFailed === null ? {} : { maxFailed }),
+      };
+    }
+    case "drain": {
+      const { service, server, deadlineUs, untilUs } = action;
+      return {
+        drain: {
+          service,
+          server: formatEndpoint(server),
+          ...(deadlineUs === null ? {} : { deadline: formatDurationUs(deadlineUs) }),
+          ...(untilUs === null ? {} : { until: formatDurationUs(untilUs) }),
+        },
+      };
+    }
+    case "enable":
+      return { enable: { service: action.service, server: formatEndpoint(action.server) } };
+    default:
+      return action.type;
+  }
+}
+
 function explainSchedule(schedule: ScheduleConfig): Plain {
   return {
     name: schedule.name,
     cron: schedule.cron,
     ...(schedule.timezone === null ? {} : { timezone: schedule.timezone }),
-    action: schedule.action.type,
+    action: explainAction(schedule.action),
   };
 }

@@ -11,9 +11,9 @@ import {
   NAME_ACCEPTS,
   NAME_PATTERN,
   type RawRoot,
-  scheduleSchema,
   skeletonSchema,
 } from "./schema/root.ts";
+import { scheduleSchema } from "./schema/schedules.ts";
 import { serviceSchema } from "./schema/services.ts";
 import { instanceSchema } from "./schema/vrrp.ts";
 import { schemaProblems } from "./schema-problems.ts";
@@ -110,6 +110,7 @@ class Loader {
         instances: this.#instances,
         groups: this.#groups,
         services: this.#services,
+        schedules: this.#schedules,
         areAllKnown: this.#areInstancesComplete,
       }),
     );

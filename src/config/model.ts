@@ -1,5 +1,6 @@
 import type { Endpoint, ListenEndpoint } from "../base/endpoint.ts";
 import type { Cidr, IpText } from "../base/ip.ts";
+import type { DrillKind } from "../drill/model.ts";
 import type { LogLevel } from "../ports/logger.ts";
 
 /**
@@ -21,6 +22,7 @@ export interface DirectorConfig {
   readonly metrics: MetricsConfig | null;
   readonly services: readonly ServiceConfig[];
   readonly schedules: readonly ScheduleConfig[];
+  readonly drills: DrillsConfig;
 }
 
 export interface LogConfig {
@@ -311,4 +313,40 @@ export interface ScheduleConfig {
   readonly action: ScheduleAction;
 }
 
-export type ScheduleAction = { readonly type: "reload" } | { readonly type: "reconcile" };
+export type ScheduleAction =
+  | { readonly type: "reload" }
+  | { readonly type: "reconcile" }
+  | ScheduledDrill
+  | ScheduledDrain
+  /** Ends overrides of a server. */
+  | { readonly type: "enable"; readonly service: string; readonly server: Endpoint };
+
+/** null = as a drill without that setting has it. */
+export interface ScheduledDrill {
+  readonly type: "drill";
+  /** Name of the instance. */
+  readonly instance: string;
+  readonly kind: DrillKind;
+  readonly target: string | null;
+  readonly maxGapUs: number | null;
+  readonly maxFailed: number | null;
+}
+
+export interface ScheduledDrain {
+  readonly type: "drain";
+  /** Name of a service, or `all`. */
+  readonly service: string;
+  readonly server: Endpoint;
+  /** null = until its last connection ends. */
+  readonly deadlineUs: number | null;
+  /** null = until somebody ends it. */
+  readonly untilUs: number | null;
+}
+
+/** Practised failovers. */
+export interface DrillsConfig {
+  /** Runs `holdfast probe` elsewhere; null = this host asks. */
+  readonly probe: readonly [string, ...string[]] | null;
+  /** Reports that are kept, 1–1000. */
+  readonly keep: number;
+}

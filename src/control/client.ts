@@ -1,8 +1,10 @@
 import { Client } from "undici";
 import { DirectorError, messageOf } from "../base/director-error.ts";
 import { err, ok, type Result } from "../base/result.ts";
+import type { DrillReport, DrillSummary } from "../drill/report.ts";
 import type { KernelPlan } from "../plan/model.ts";
 import type { EventType } from "../ports/logger.ts";
+import type { BroughtAnswer, BroughtProbe, DrillRequest } from "./drill-api.ts";
 import { EventStreamReader } from "./event-stream.ts";
 import { type EventPage, type EventQuery, formatEventQuery, type JournalEvent } from "./events.ts";
 import type { OverrideAnswer, ServerOverrideStatus } from "./overrides.ts";
@@ -63,6 +65,28 @@ export class ControlClient {
   /** @param order as `parseOverrideOrder` reads it */
   order(order: unknown): Promise<Result<OverrideAnswer, ControlError>> {
     return this.#ask("POST", "/v1/overrides", order);
+  }
+
+  /** Ends when the drill does. */
+  drill(instance: string, request: DrillRequest): Promise<Result<DrillReport, ControlError>> {
+    return this.#ask("POST", `/v1/instances/${encodeURIComponent(instance)}/drill`, request);
+  }
+
+  /** Reports that are kept, the latest first. */
+  async drills(): Promise<readonly DrillSummary[]> {
+    const list = await this.#ask<{ readonly drills: readonly DrillSummary[] }>("GET", "/v1/drills");
+    if (!list.ok) throw new DirectorError("CONTROL_REFUSED", list.error.message);
+    return list.value.drills;
+  }
+
+  /** @param id `latest`, or one of the list */
+  drillReport(id: string): Promise<Result<DrillReport, ControlError>> {
+    return this.#ask("GET", `/v1/drills/${encodeURIComponent(id)}`);
+  }
+
+  /** Brings lines of a prober to the drill under way. */
+  bringLines(brought: BroughtProbe): Promise<Result<BroughtAnswer, ControlError>> {
+    return this.#ask("POST", "/v1/drills/lines", brought);
   }
 
   async events(query: EventQuery): Promise<EventPage> {

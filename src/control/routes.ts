@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import { err, ok, type Result } from "../base/result.ts";
 import type { KernelPlan } from "../plan/model.ts";
 import { parseConfirmTime } from "./confirm-time.ts";
+import type { DrillHandlers } from "./drill-routes.ts";
 import { type EventSource, EventStreams } from "./event-stream.ts";
 import { parseEventQuery } from "./events.ts";
 import { type OverrideAnswer, type OverrideOrder, parseOverrideOrder, type ServerOverrideStatus } from "./overrides.ts";
@@ -22,6 +23,7 @@ export interface ControlHandlers {
   order(order: OverrideOrder): Promise<Result<OverrideAnswer, ControlError>>;
   /** Numbers for Prometheus, in a format that the request's Accept header names. */
   metrics(accept: string | undefined): Promise<{ readonly contentType: string; readonly body: Buffer }>;
+  readonly drills: DrillHandlers;
 }
 
 /** What a request brought along. */
@@ -93,6 +95,18 @@ export function routesOf(handlers: ControlHandlers): readonly Route[] {
       },
     },
     { method: "GET", path: "/metrics", run: async ({ headers }) => numbers(await handlers.metrics(headers.accept)) },
+    {
+      method: "POST",
+      path: "/v1/instances/:instance/drill",
+      run: async ({ params, body }) => resultOf(await handlers.drills.run(params.instance ?? "", body, "a person")),
+    },
+    { method: "GET", path: "/v1/drills", run: () => json({ drills: handlers.drills.list() }) },
+    { method: "POST", path: "/v1/drills/lines", run: ({ body }) => resultOf(handlers.drills.bring(body)) },
+    {
+      method: "GET",
+      path: "/v1/drills/:drill",
+      run: ({ params }) => resultOf(handlers.drills.show(params.drill ?? "")),
+    },
     { method: "GET", path: "/v1/events", run: (request) => eventsOf(handlers.events, streams, request) },
   ];
 }

@@ -24,6 +24,23 @@ export interface DirectorStatus {
   readonly sync: SyncStatus | null;
   /** null = the checker process has not looked yet. */
   readonly drift: DriftStatus | null;
+  readonly schedules: readonly ScheduleStatus[];
+}
+
+/** Calendar work. */
+export interface ScheduleStatus {
+  readonly name: string;
+  readonly cron: string;
+  /** IANA name. */
+  readonly timezone: string;
+  /** `takeover drill of web4` */
+  readonly action: string;
+  /** The next runs; empty = never. */
+  readonly next: readonly string[];
+  /** Since the daemon started; null = none yet. */
+  readonly lastRun: { readonly at: string; readonly isGood: boolean; readonly cause: string } | null;
+  /** Runs that nobody made, since the last one that was good; null = none. They are not made up for. */
+  readonly missed: { readonly count: number; readonly last: string; readonly why: string } | null;
 }
 
 export interface ConfigStatus {

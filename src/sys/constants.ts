@@ -10,8 +10,10 @@ export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
 export const SOCK_NONBLOCK = 0o4000;
 
+export const IPPROTO_ICMP = 1;
 export const IPPROTO_TCP = 6;
 export const IPPROTO_UDP = 17;
+export const IPPROTO_ICMPV6 = 58;
 /** RFC 9568, not in the kernel's headers. */
 export const IPPROTO_VRRP = 112;
 
@@ -29,6 +31,13 @@ export const IP_MULTICAST_IF = 32;
 export const IP_MULTICAST_LOOP = 34;
 export const IP_ADD_MEMBERSHIP = 35;
 export const IP_MULTICAST_ALL = 49;
+
+export const SOL_RAW = 255;
+export const ICMP_FILTER = 1;
+export const ICMP_ECHO_REPLY = 0;
+export const ICMP_ECHO_REQUEST = 8;
+export const ICMP6_ECHO_REQUEST = 128;
+export const ICMP6_ECHO_REPLY = 129;
 
 export const SOL_PACKET = 263;
 export const PACKET_IGNORE_OUTGOING = 23;

@@ -52,6 +52,11 @@ async function holdfast(
       events: record,
       handover: record,
       override: record,
+      probe: record,
+      scheduleList: record,
+      drillRun: record,
+      drillList: record,
+      drillShow: record,
       completion: record,
       status: async (call) => {
         calls.push(call);

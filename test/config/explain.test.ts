@@ -7,6 +7,7 @@ import {
   FORWARD_METHODS,
   type InstanceConfig,
   SCHEDULERS,
+  type ScheduleAction,
   type ServiceConfig,
 } from "../../src/config/model.ts";
 import { hmac, track, transport } from "../support/arbitrary-vrrp.ts";
@@ -153,18 +154,46 @@ function instance(each: string, index: number, servable: readonly string[]): fc.
   });
 }
 
-const schedules = fc.uniqueArray(text, { maxLength: 3 }).chain((list) =>
-  fc.tuple(
-    ...list.map((each) =>
-      fc.record({
-        name: fc.constant(each),
-        cron: fc.constantFrom("0 4 * * *", "*/5 1-3 * * 1,2", "@daily"),
-        timezone: fc.option(fc.constantFrom("Europe/Berlin", "UTC"), { nil: null }),
-        action: fc.constantFrom({ type: "reload" as const }, { type: "reconcile" as const }),
-      }),
+const us = (min: number) => fc.option(fc.integer({ min, max: 600_000_000 }), { nil: null });
+
+function action(services: readonly ServiceConfig[], instances: readonly string[]): fc.Arbitrary<ScheduleAction> {
+  const plain = fc.constantFrom({ type: "reload" as const }, { type: "reconcile" as const });
+  const drill = (instance: string): fc.Arbitrary<ScheduleAction> =>
+    fc.record({
+      type: fc.constant("drill" as const),
+      instance: fc.constant(instance),
+      kind: fc.constantFrom("handover" as const, "takeover" as const),
+      target: fc.option(fc.constantFrom("icmp://192.0.2.10", "http://192.0.2.10:8080/a?b=c#d"), { nil: null }),
+      maxGapUs: us(0),
+      maxFailed: fc.option(fc.nat(1_000_000), { nil: null }),
+    });
+  const servers = services.flatMap(({ name: service, servers }) =>
+    servers.map(({ address, port }) => ({ service, server: { address, port } })),
+  );
+  const onServer = () =>
+    fc.constantFrom(...servers).chain(({ service, server }): fc.Arbitrary<ScheduleAction> => {
+      const on = { service: fc.constantFrom(service, "all"), server: fc.constant(server) };
+      return fc.oneof(
+        fc.record({ type: fc.constant("drain" as const), ...on, deadlineUs: us(1_000_000), untilUs: us(1_000_000) }),
+        fc.record({ type: fc.constant("enable" as const), ...on }),
+      );
+    });
+  return fc.oneof(plain, ...instances.map(drill), ...(servers.length === 0 ? [] : [onServer()]));
+}
+
+const schedules = (servable: readonly ServiceConfig[], instances: readonly string[]) =>
+  fc.uniqueArray(text, { maxLength: 3 }).chain((list) =>
+    fc.tuple(
+      ...list.map((each) =>
+        fc.record({
+          name: fc.constant(each),
+          cron: fc.constantFrom("0 4 * * *", "*/5 1-3 * * 1,2", "@daily"),
+          timezone: fc.option(fc.constantFrom("Europe/Berlin", "UTC"), { nil: null }),
+          action: action(servable, instances),
+        }),
+      ),
     ),
-  ),
-);
+  );
 
 const model: fc.Arbitrary<DirectorConfig> = fc
   .record({
@@ -211,7 +240,14 @@ const model: fc.Arbitrary<DirectorConfig> = fc
         { nil: null },
       ),
       services: fc.constant(services),
-      schedules,
+      schedules: schedules(
+        services.filter(({ servers }) => servers.length > 0),
+        instanceNames,
+      ),
+      drills: fc.record({
+        probe: fc.option(fc.constant(["/usr/bin/ssh", "client1", "holdfast", "probe"] as const), { nil: null }),
+        keep: fc.integer({ min: 1, max: 1000 }),
+      }),
     });
   });
 

@@ -79,6 +79,7 @@ describe("loading a configuration", () => {
         },
       ],
       schedules: [],
+      drills: { probe: null, keep: 50 },
     } satisfies DirectorConfig);
   });
 

@@ -31,6 +31,7 @@ const STATUS: DirectorStatus = {
   services: [],
   sync: null,
   drift: null,
+  schedules: [],
 };
 
 const REPORT = { plan: null, changes: ["service web added"], remaining: [], warnings: [], confirmBy: null };
@@ -47,6 +48,13 @@ const handlers: ControlHandlers = {
   handover: async (instance) => ok({ moved: [{ instance, successor: "192.0.2.3", tookMs: 610 }] }),
   events: new FewEvents(),
   metrics: async (accept) => ({ contentType: "text/plain; version=0.0.4", body: Buffer.from(`for_${accept} 1\n`) }),
+  drills: {
+    run: async (instance, body, askedBy) =>
+      err({ code: "CONTROL_REFUSED", message: `${instance} ${JSON.stringify(body)} ${askedBy}` }),
+    list: () => [],
+    show: (id) => err({ code: "CONTROL_REFUSED", message: `no ${id}` }),
+    bring: () => ok({ wantsMore: false }),
+  },
 };
 
 describe("control API over a unix socket", () => {

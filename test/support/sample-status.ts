@@ -106,6 +106,7 @@ export function sampleStatus(): DirectorStatus {
       },
     ],
     sync: { instance: "web4", interface: "eth1", id: 1, role: "master+backup", note: "" },
+    schedules: [],
     drift: { mode: "repair", repairs: 2, differences: 0, examples: [], since: null },
   };
 }

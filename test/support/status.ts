@@ -124,6 +124,7 @@ export function directorStatus(change: Partial<DirectorStatus> = {}): DirectorSt
     services: [serviceStatus("web", [serverStatus("10.0.0.11:80"), serverStatus("10.0.0.12:80")])],
     sync: null,
     drift: null,
+    schedules: [],
     ...change,
   };
 }

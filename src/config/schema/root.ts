@@ -1,11 +1,9 @@
-import { validateDetailed } from "node-cron";
 import { z } from "zod";
-import { ok } from "../../base/result.ts";
-import { nearest } from "../nearest.ts";
 import { localEndpoint, multicastAddress } from "./addresses.ts";
 import { checkDefaultsSchema } from "./checks.ts";
-import { byShape, key, listOf, mapOf, namedMap, notSupported, optionalKey, refuse, scalar } from "./kit.ts";
-import { boolean, choice, duration, integer, interfaceName, text, wrongShape } from "./scalars.ts";
+import { key, listOf, mapOf, namedMap, optionalKey } from "./kit.ts";
+import { boolean, choice, duration, integer, interfaceName, text } from "./scalars.ts";
+import { drillsSchema, scheduleSchema } from "./schedules.ts";
 import { serviceSchema } from "./services.ts";
 import { instanceSchema } from "./vrrp.ts";
 
@@ -13,73 +11,6 @@ import { instanceSchema } from "./vrrp.ts";
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 export const NAME_ACCEPTS =
   "a name of letters, digits, dots, dashes and underscores, at most 63, that begins with a letter or digit";
-
-function cronExpression() {
-  return scalar("a cron expression of 5 or 6 fields, for example 0 4 * * *", (input) => {
-    if (typeof input !== "string") return wrongShape(input, "put it in quotes");
-    if (input.length > 200) return refuse("is too long for a cron expression");
-    // The library writes a range out before it looks at its ends.
-    if (/\d{3}/.test(input)) return refuse("holds a number with more than two digits");
-    const result = validateDetailed(input);
-    if (result.valid) return ok(input.trim());
-    const [first] = result.errors;
-    const field = first?.field ?? "expression";
-    if (field === "expression")
-      return refuse(
-        "is not a cron expression",
-        first?.message.startsWith("expected") ? first.message.replace(" but got", ", got") : undefined,
-      );
-    const words = field.replace(/([A-Z])/g, " $1").toLowerCase();
-    return refuse(
-      `is not a cron expression: the field for the ${words} is wrong`,
-      "the fields are minute, hour, day of month, month, day of week",
-    );
-  });
-}
-
-function timeZone() {
-  return scalar("the name of a time zone, for example Europe/Berlin", (input) => {
-    if (typeof input !== "string") return wrongShape(input);
-    if (/^[A-Za-z][\w+/-]{0,63}$/.test(input)) {
-      try {
-        new Intl.DateTimeFormat("en", { timeZone: input });
-        return ok(input);
-      } catch {
-        // Not a zone; said below.
-      }
-    }
-    const near = nearest(input, [...Intl.supportedValuesOf("timeZone"), "UTC"]);
-    return refuse("is not a known time zone", near === undefined ? undefined : `did you mean \`${near}\`?`);
-  });
-}
-
-const laterAction = scalar<never>("one of `reload`, `reconcile`", () =>
-  notSupported(
-    "drills and other actions with settings are not supported in this version of holdfast",
-    "write `action: reload` or `action: reconcile`",
-  ),
-);
-
-export const scheduleSchema = mapOf("a map with the keys name, cron and action", {
-  name: key(
-    text("a name, at most 63 characters", () => null, 63),
-    "How logs call it; unique.",
-  ),
-  cron: key(
-    cronExpression(),
-    "When: minute, hour, day of month, month, day of week; with a sixth field in front for seconds.",
-  ),
-  timezone: optionalKey(timeZone(), "the machine's", "IANA name of the time zone that the fields are meant in."),
-  action: key(
-    byShape("one of `reload`, `reconcile`", {
-      text: choice(["reload", "reconcile"], {
-        later: { drill: "drills are not supported in this version of holdfast" },
-      }),
-      map: laterAction,
-    }),
-    "`reload` reads the configuration again; `reconcile` compares the kernel's table with what is wanted and repairs it.",
-  ),
-});
 
 export const groupSchema = listOf(
   "a list with the name of at least one instance",
@@ -208,6 +139,7 @@ function rootSchemaOf<I extends z.ZodType, G extends z.ZodType, V extends z.ZodT
       "on the control socket only",
       "Numbers for Prometheus.",
     ),
+    drills: optionalKey(drillsSchema, "see below", "Practised failovers."),
     include: optionalKey(
       listOf(
         "a list of file names or patterns",
@@ -242,4 +174,3 @@ export const includedSkeletonSchema = skeleton.included;
 
 export type RawRoot = z.output<typeof skeletonSchema>;
 export type RawIncluded = z.output<typeof includedSkeletonSchema>;
-export type RawSchedule = z.output<typeof scheduleSchema>;

@@ -1,4 +1,5 @@
-import type { GroupConfig } from "../model.ts";
+import { formatEndpoint } from "../../base/endpoint.ts";
+import type { GroupConfig, ScheduleConfig } from "../model.ts";
 import { nearest } from "../nearest.ts";
 import type { ParsedFile } from "../parsed-file.ts";
 import type { Placed } from "../placed.ts";
@@ -13,13 +14,19 @@ export interface References {
   readonly instances: readonly PlacedInstance[];
   readonly groups: readonly Placed<GroupConfig>[];
   readonly services: readonly PlacedService[];
+  readonly schedules: readonly Placed<ScheduleConfig>[];
   /** Whether every instance of the files was read: otherwise a name that is not found may stand in a broken one. */
   readonly areAllKnown: boolean;
 }
 
-/** Names that stand for other parts: of instances in groups and `sync`, of services in `track`. */
+/** Names that stand for other parts: of instances in groups, `sync` and `schedules`, of services in `track` and `schedules`. */
 export function referenceProblems(references: References): ConfigProblem[] {
-  return [...groupProblems(references), ...syncProblems(references), ...trackProblems(references)];
+  return [
+    ...groupProblems(references),
+    ...syncProblems(references),
+    ...trackProblems(references),
+    ...scheduleProblems(references),
+  ];
 }
 
 /** Why a name means nothing, or null. */
@@ -92,4 +99,37 @@ function trackProblems({ instances, services }: References): ConfigProblem[] {
       ];
     }),
   );
+}
+
+/** Every service. */
+const ALL = "all";
+
+function scheduleProblems({ schedules, instances, services, areAllKnown }: References): ConfigProblem[] {
+  if (!areAllKnown) return [];
+  return schedules.flatMap((schedule): ConfigProblem[] => {
+    const { action } = schedule.value;
+    if (action.type === "drill") {
+      const known = instances.map(({ value }) => value.name);
+      const unknown = unknownName("instance", action.instance, known);
+      return unknown === null ? [] : [schedule.problem(["action", "drill"], unknown)];
+    }
+    if (action.type !== "drain" && action.type !== "enable") return [];
+    const at: KeyPath = ["action", action.type];
+    const known = services.map(({ value }) => value.name);
+    const unknown = action.service === ALL ? null : unknownName("service", action.service, known);
+    if (unknown !== null) return [schedule.problem([...at, "service"], unknown)];
+    const servers = services
+      .filter(({ value }) => action.service === ALL || value.name === action.service)
+      .flatMap(({ value }) => value.servers.map(formatEndpoint));
+    const server = formatEndpoint(action.server);
+    if (servers.includes(server)) return [];
+    const near = nearest(server, servers);
+    return [
+      schedule.problem([...at, "server"], {
+        code: "impossible",
+        message: `${action.service === ALL ? "no service" : `service ${quoteKey(action.service)}`} has ${action.service === ALL ? "a" : "no"} server ${server}`,
+        ...(near === undefined ? {} : { hint: `did you mean \`${near}\`?` }),
+      }),
+    ];
+  });
 }
