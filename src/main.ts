@@ -167,6 +167,24 @@ async function main(argv: readonly string[]): Promise<ExitCode | null> {
       const { handoverCommand } = await import("./cli/daemon-commands.ts");
       return handoverCommand({ controlSocket: controlSocketIn(runDir), instance, json }, terminal);
     },
+    realserver: async (options) => {
+      const [{ realServerCommand }, { KernelRealServerHost, REAL_SERVER_LOCK }, { withLockFile }, { nodeFiles }] =
+        await Promise.all([
+          import("./cli/realserver.ts"),
+          import("./sys/real-server-host.ts"),
+          import("./sys/lock-file.ts"),
+          import("./sys/node-files.ts"),
+        ]);
+      return realServerCommand(options, terminal, {
+        host: new KernelRealServerHost(options, {
+          warn: (sentence) => terminal.err.write(`holdfast: ${sentence}.\n`),
+        }),
+        files: nodeFiles,
+        nodeName: hostname(),
+        isRoot: process.geteuid?.() === 0,
+        alone: (use) => (options.dryRun ? use() : withLockFile(join(options.stateDir, REAL_SERVER_LOCK), use)),
+      });
+    },
     completion: async ({ shell }) => {
       const { completionScript } = await import("./cli/completion/scripts.ts");
       terminal.out.write(completionScript(shell));

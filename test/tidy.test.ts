@@ -17,6 +17,7 @@ const ROOMS: Readonly<
   health: { rooms: ["base"], packages: [], node: false },
   ipvs: { rooms: ["base"], packages: [], node: false },
   plan: { rooms: ["base", "health", "ipvs"], packages: [], node: false },
+  realserver: { rooms: ["base"], packages: [], node: false },
   netlink: { rooms: ["base", "ipvs"], packages: [], node: false },
   drill: { rooms: ["base"], packages: [], node: false },
   config: { rooms: ["base", "drill"], packages: ["yaml", "zod", "node-cron"], node: false },
@@ -25,7 +26,7 @@ const ROOMS: Readonly<
   control: { rooms: ["base", "ports"], packages: ["undici"], node: true },
   metrics: { rooms: ["base", "ports", "control", "vrrp"], packages: ["prom-client"], node: true },
   log: { rooms: ["base", "ports", "ipc"], packages: ["winston"], node: true },
-  sys: { rooms: ["base", "ports", "netlink", "vrrp"], packages: [], node: true },
+  sys: { rooms: ["base", "ports", "netlink", "vrrp", "realserver"], packages: [], node: true },
   app: {
     rooms: [
       ...["base", "ports", "vrrp", "health", "ipvs", "plan", "netlink", "drill", "config", "checks", "ipc", "control"],
@@ -34,11 +35,11 @@ const ROOMS: Readonly<
     packages: ["node-cron"],
     node: true,
   },
-  cli: { rooms: ["base", "drill", "config", "plan", "control"], packages: ["commander"], node: true },
+  cli: { rooms: ["base", "drill", "config", "plan", "control", "realserver"], packages: ["commander"], node: true },
 };
 
 /** Rooms whose values may be described (import type) by every room above them. */
-const PURE = ["base", "vrrp", "health", "ipvs", "plan", "netlink", "drill", "config", "ports"];
+const PURE = ["base", "vrrp", "health", "ipvs", "plan", "netlink", "drill", "config", "ports", "realserver"];
 
 /** Words that a pure room may not mention: time, chance, the process, the outside. */
 const IMPURE = /\b(setTimeout|setInterval|setImmediate|Date\b|Math\.random|process\.|require\()/;

@@ -7,6 +7,8 @@ import { runOnHost, whyNoIpvs, whyNoNamespaces } from "./host.mjs";
 const LAB_PACKAGES = [
   "iproute2",
   "iputils-ping",
+  "iputils-arping",
+  "faketime",
   "fping",
   "curl",
   "tcpdump",

@@ -18,6 +18,7 @@ export const ERROR_CATALOGUE = {
   DAEMON_RUNNING: "Another holdfast uses this run directory; stop it, or give this one its own --run-dir.",
   CONTROL_REFUSED: "The daemon refused the request; the message says why.",
   CHILD_FAILED: "A holdfast process ended unexpectedly and is restarted; the lines before this one say why.",
+  TOOL_FAILED: "Mend what the program says, or install it: `apt-get install iproute2 kmod nftables`.",
   REPLY_TIMEOUT: "A holdfast process did not answer in time; see `holdfast status` and its log.",
 } as const;
 

@@ -44,6 +44,7 @@ export function exitCodeFor(code: string, errno?: unknown): ExitCode {
       return EXIT.NO_DAEMON;
     case "CONTROL_REFUSED":
     case "REPLY_TIMEOUT":
+    case "TOOL_FAILED":
     case "DAEMON_RUNNING":
       return EXIT.FAILED;
     default:

@@ -11,6 +11,7 @@ import { addHandover, type HandoverHandler } from "./commands/handover.ts";
 import { addDisable, addDrain, addEnable, addWeight, type OverrideHandler } from "./commands/overrides.ts";
 import { addPlan, type PlanHandler } from "./commands/plan.ts";
 import { addProbe, type ProbeHandler } from "./commands/probe.ts";
+import { addRealServer, type RealServerHandler } from "./commands/realserver.ts";
 import { addReload, type ReloadHandler } from "./commands/reload.ts";
 import { addRun, type RunHandler } from "./commands/run.ts";
 import { addSchedule, type ScheduleHandler } from "./commands/schedule.ts";
@@ -33,6 +34,7 @@ export type Handlers = RunHandler &
   DrillHandler &
   ProbeHandler &
   ScheduleHandler &
+  RealServerHandler &
   CompletionHandler;
 
 /** In the order of the help text. */
@@ -52,6 +54,7 @@ const COMMANDS: readonly ((commandLine: CommandLine<Handlers>) => void)[] = [
   addDrill,
   addProbe,
   addSchedule,
+  addRealServer,
   addCompletion,
 ];
 

@@ -51,6 +51,7 @@ async function holdfast(
       reload: record,
       events: record,
       handover: record,
+      realserver: record,
       override: record,
       probe: record,
       scheduleList: record,

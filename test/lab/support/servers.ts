@@ -8,6 +8,8 @@ import { waitFor } from "./wait.ts";
 export interface WebOptions {
   /** Ports for plain http. */
   readonly ports?: readonly number[];
+  /** Listen on these ports over IPv6 as well. */
+  readonly overIpv6?: boolean;
   /** Ports for https, with a certificate for `certificateName`. */
   readonly tlsPorts?: readonly number[];
   readonly certificate?: Certificate;
@@ -70,13 +72,18 @@ export class WebServer {
   #program: Running | undefined;
 
   /** @param dir an existing folder of the scenario */
-  constructor(host: Host, dir: string, { ports = [80], tlsPorts = [], certificate }: WebOptions = {}) {
+  constructor(
+    host: Host,
+    dir: string,
+    { ports = [80], overIpv6 = false, tlsPorts = [], certificate }: WebOptions = {},
+  ) {
     this.host = host;
     this.#ports = [...ports, ...tlsPorts];
     const home = homeOf(dir, host);
     mkdirSync(filesOf(dir, host), { recursive: true });
     const tls = certificate ? `ssl_certificate ${certificate.cert}; ssl_certificate_key ${certificate.key};` : "";
-    const listens = [...ports.map((port) => `listen ${port};`), ...tlsPorts.map((port) => `listen ${port} ssl;`)];
+    const plain = ports.flatMap((port) => [`listen ${port};`, ...(overIpv6 ? [`listen [::]:${port};`] : [])]);
+    const listens = [...plain, ...tlsPorts.map((port) => `listen ${port} ssl;`)];
     const codes = [204, 404, 503].map((code) => `location = /status/${code} { return ${code}; }`);
     this.#conf = join(home, "nginx.conf");
     writeFileSync(

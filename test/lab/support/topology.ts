@@ -58,6 +58,8 @@ export interface TopologyOptions {
   /** 1 or 2. */
   readonly directors?: number;
   readonly plan?: AddressPlan;
+  /** Leave the servers as they are plugged in, for a scenario that prepares them itself. */
+  readonly isBare?: boolean;
 }
 
 /** A real server host and the address at which the directors reach it. */
@@ -83,7 +85,7 @@ export class Topology {
   readonly #hosts: Host[] = [];
   readonly #bridges: string[] = [];
 
-  constructor({ method, servers = 0, directors = 2, plan = USUAL_PLAN }: TopologyOptions) {
+  constructor({ method, servers = 0, directors = 2, plan = USUAL_PLAN, isBare = false }: TopologyOptions) {
     assert.ok(process.env.LAB_SHARE !== undefined, "run me by `npm run lab`: I make namespaces and bridges");
     this.plan = plan;
     this.method = method;
@@ -94,7 +96,7 @@ export class Topology {
       this.client = this.#host("client");
       this.client.plug(OUTSIDE, "eth0", [`${plan.client}/${plan.outsidePrefix}`]);
       this.directors = plan.directors.slice(0, directors).map((address, index) => this.#director(index, address));
-      this.servers = Array.from({ length: servers }, (_, index) => this.#server(index, method ?? "dr"));
+      this.servers = Array.from({ length: servers }, (_, index) => this.#server(index, method ?? "dr", isBare));
     } catch (error) {
       // Nothing runs in the hosts yet: they can go at once.
       for (const host of this.#hosts) host.remove();
@@ -130,13 +132,17 @@ export class Topology {
     return host;
   }
 
-  #server(index: number, method: Method): ServerHost {
+  #server(index: number, method: Method, isBare: boolean): ServerHost {
     const host = this.#host(`rs${index + 1}`);
     const address = (method === "nat" ? this.plan.insideServers : this.plan.servers)[index];
     assert.ok(address !== undefined, `the address plan has no server ${index + 1}`);
     if (method === "nat") {
       host.plug(INSIDE, "eth1", [`${address}/${this.plan.insidePrefix}`]);
       host.exec(["ip", "route", "add", "default", "via", this.plan.gateway]);
+      return { host, address };
+    }
+    if (isBare) {
+      host.plug(OUTSIDE, "eth0", [`${address}/${this.plan.outsidePrefix}`]);
       return { host, address };
     }
     // Before the address comes, so that not one ARP request for it is answered.
