@@ -16,6 +16,7 @@ import { Checker } from "./checker.ts";
 import { ignoreTerminalSignals } from "./child-signals.ts";
 import { IpvsKernel } from "./ipvs-kernel.ts";
 import { loadOwnership, openTable } from "./ipvs-state.ts";
+import { readServicesNow } from "./kernel-now.ts";
 import type {
   CheckerFact,
   CheckerNews,
@@ -45,6 +46,7 @@ export function runCheckerProcess(): void {
     random: Math.random,
     createFactory: () => createCheckerFactory({ connector, runner }),
     openTable: (stateDir) => openTable(stateDir, logger),
+    readServices: readServicesNow,
     ownsServices: (stateDir) => loadOwnership(stateDir, logger).keys.size > 0,
     applySysctls,
     applyQuiescingSysctls,

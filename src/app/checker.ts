@@ -1,6 +1,6 @@
 import { type DirectorError, messageOf } from "../base/director-error.ts";
 import { formatDurationUs } from "../base/duration.ts";
-import { orThrow } from "../base/result.ts";
+import { orThrow, type Result } from "../base/result.ts";
 import type { CheckerFactory } from "../checks/checker-factory.ts";
 import type { IpvsConfig, ServiceConfig } from "../config/model.ts";
 import type { DriftStatus } from "../control/status.ts";
@@ -11,7 +11,7 @@ import { DesiredTable, decisionKey } from "../ipvs/desired.ts";
 import type { IpvsTable } from "../ipvs/model.ts";
 import { servingServers } from "../ipvs/serving.ts";
 import type { PlanGroup } from "../plan/model.ts";
-import { planServices } from "../plan/services.ts";
+import { planServices, type ServicesNow } from "../plan/services.ts";
 import type { Alarm, AlarmFactory, Clock } from "../ports/clock.ts";
 import type { EventFacts, LogEntry, Logger } from "../ports/logger.ts";
 import type { TrackFact } from "../vrrp/track.ts";
@@ -54,6 +54,8 @@ export interface CheckerCollaborators {
   readonly createFactory: () => CheckerFactory;
   /** Opens the kernel's table, when there is a first service. @throws DirectorError when the kernel has no IPVS */
   openTable(stateDir: string): IpvsTableKeeper;
+  /** Looks at the kernel's table where this process has none open. Loads nothing. */
+  readServices(stateDir: string): Result<ServicesNow, DirectorError>;
   /** Whether services of an earlier run may still be in the kernel. */
   ownsServices(stateDir: string): boolean;
   /** Looks at the sysctls that the services need; returns one sentence per problem. */
@@ -88,6 +90,8 @@ export class Checker {
   /** Services that are tracked and have news, to tell about when the turn ends; bounded by the configuration. */
   readonly #trackedNews = new Set<string>();
   #isApplyScheduled = false;
+  /** What did not work when the table was last changed, as text. */
+  #trouble = "";
   /** No change of the table by verdicts before. */
   #nextApplyUs = 0;
   #refreshFrom = 0;
@@ -164,21 +168,18 @@ export class Checker {
    * @throws DirectorError when the table cannot be read
    */
   plan({ services, stateDir }: CheckerPlanRequest): readonly PlanGroup[] {
-    const table = this.#table ?? (services.length > 0 ? this.#with.openTable(stateDir) : null);
-    if (table === null) return [];
-    try {
-      const observed = orThrow(table.read());
-      const serving = servingServers(services, observed.services, (key) => this.#overrides.isEnding(key));
-      const decisions = new Map<string, Decision>(); // bounded by the configuration
-      const predicted = this.#runner.predict(services, (service, server) =>
-        serving.has(decisionKey(service.name, server)),
-      );
-      for (const { service, server, decision } of predicted)
-        decisions.set(`${service} ${server}`, this.#overrides.rule(service, server, decision));
-      return planServices(services, decisions, { observed, owned: table.owned });
-    } finally {
-      if (table !== this.#table) table.close();
-    }
+    const now =
+      this.#table === null
+        ? orThrow(this.#with.readServices(stateDir))
+        : { observed: orThrow(this.#table.read()), owned: this.#table.owned };
+    const serving = servingServers(services, now.observed.services, (key) => this.#overrides.isEnding(key));
+    const decisions = new Map<string, Decision>(); // bounded by the configuration
+    const predicted = this.#runner.predict(services, (service, server) =>
+      serving.has(decisionKey(service.name, server)),
+    );
+    for (const { service, server, decision } of predicted)
+      decisions.set(`${service} ${server}`, this.#overrides.rule(service, server, decision));
+    return planServices(services, decisions, now);
   }
 
   /** Reads the kernel's table and repairs what differs. */
@@ -354,12 +355,20 @@ export class Checker {
         "notice",
         `ipvs: service ${key} was in the kernel already; it is configured here, so holdfast keeps it from now on`,
       );
-    for (const failure of report.failures) this.#say("error", `ipvs: ${failure.reason}`);
-    if (report.error !== null) this.#sayError("the kernel's table could not be made as wanted", report.error);
-    else if (report.remaining.length > 0)
-      this.#say("error", `ipvs: ${report.remaining.length} differences remain after reading back; trying again`);
+    this.#reportTrouble(report);
     this.#drift.changed(report);
     return lines;
+  }
+
+  /** What did not work, once while it is the same: it is tried again every second. */
+  #reportTrouble({ failures, error, remaining }: IpvsReport): void {
+    const trouble = JSON.stringify([failures.map(({ reason }) => reason), error?.message, remaining.length]);
+    if (trouble === this.#trouble) return;
+    this.#trouble = trouble;
+    for (const failure of failures) this.#say("error", `ipvs: ${failure.reason}`);
+    if (error !== null) this.#sayError("the kernel's table could not be made as wanted", error);
+    else if (remaining.length > 0)
+      this.#say("error", `ipvs: ${remaining.length} differences remain after reading back; tried again every second`);
   }
 
   #publishDirty(): void {

@@ -1,6 +1,8 @@
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "../base/director-error.ts";
 import { orThrow } from "../base/result.ts";
+import { isOnDisk, KeptFiles } from "../config/config-texts.ts";
 import type { FileAccess } from "../config/file-access.ts";
 import { loadConfigFiles } from "../config/load-files.ts";
 import type { DirectorConfig } from "../config/model.ts";
@@ -13,6 +15,7 @@ import { KernelNetlinkSocket } from "../sys/netlink-socket.ts";
 import { handoverBoundUs } from "../vrrp/handover.ts";
 import { loadOwnership, openTable } from "./ipvs-state.ts";
 import { takeOffLeftovers } from "./leftovers.ts";
+import { TRIAL_FILE, trialIn } from "./trial-book.ts";
 
 /** On top of a handover: the start of a process, and the last announcement. */
 const ROOM_MS = 7_000;
@@ -46,7 +49,8 @@ export async function sweep(options: SweepOptions, collaborators: SweepCollabora
     }
   };
   if (await isServed(join(options.runDir, CONTROL_SOCKET))) return;
-  const loaded = loadConfigFiles(options.file, { nodeName: options.nodeName }, collaborators.files);
+  const files = filesInForce(options.stateDir, collaborators.files);
+  const loaded = loadConfigFiles(options.file, { nodeName: options.nodeName }, files);
   const config = loaded.ok ? loaded.value.config : null;
   await attempt("virtual addresses may have been left, see `ip address`", () =>
     sweepAddresses(options, config, logger),
@@ -55,6 +59,14 @@ export async function sweep(options: SweepOptions, collaborators: SweepCollabora
   // Without a readable configuration nobody says that they may go.
   if (config?.ipvs.onStop === "remove")
     await attempt("IPVS services may have been left, see `ipvsadm -Ln`", () => sweepServices(options, logger));
+}
+
+/** Where nobody confirmed what the files hold, the daemon ran with the configuration before. */
+function filesInForce(stateDir: string, files: FileAccess): FileAccess {
+  const path = join(stateDir, TRIAL_FILE);
+  const trial = existsSync(path) ? trialIn(readFileSync(path, "utf8")) : null;
+  const isReverted = trial?.state === "reverted" && isOnDisk(trial.tried, files);
+  return isReverted ? new KeptFiles(trial.before, files) : files;
 }
 
 async function sweepAddresses(options: SweepOptions, config: DirectorConfig | null, logger: Logger): Promise<void> {

@@ -63,6 +63,15 @@ export class TrialBook {
   }
 }
 
+/** What a record says to somebody who only looks: nothing is set aside. @param text of the file */
+export function trialIn(text: string): Trial | null {
+  try {
+    return parseTrial(JSON.parse(text)) ?? null;
+  } catch {
+    return null;
+  }
+}
+
 /** @returns undefined for a value that is no record of this version */
 function parseTrial(value: unknown): Trial | null | undefined {
   if (typeof value !== "object" || value === null) return undefined;

@@ -27,7 +27,7 @@ export function planServices(
 ): readonly PlanGroup[] {
   const table = desiredTable(services, decisions);
   const changes = byService(changesOf(observed.services, diff(observed.services, table, owned)));
-  const found = new Map(observed.services.map((service) => [serviceKey(service), service])); // bounded by the table
+  const found = new Map(observed.services.map((service) => [serviceKey(service), new Found(service)])); // bounded by the table
   const wanted = new Map<string, ServiceConfig>(); // bounded by the configuration
   for (const service of services)
     for (const listen of service.listen) {
@@ -65,13 +65,29 @@ function byService(changes: readonly IpvsChange[]): ReadonlyMap<string, readonly
   return grouped;
 }
 
-function stepFor({ server, from, to }: IpvsChange, existing: ObservedService | undefined): PlanStep {
+/** A service in the kernel, with the connections of its servers. */
+class Found {
+  readonly #service: ObservedService;
+  /** By server, once one is asked for; bounded by the table. */
+  #byServer: ReadonlyMap<string, Connections> | undefined;
+
+  constructor(service: ObservedService) {
+    this.#service = service;
+  }
+
+  /** @param server null = all of them */
+  connections(server: string | null): Connections {
+    const { destinations } = this.#service;
+    if (server === null) return destinations.map(connectionsOf).reduce(addConnections, NO_CONNECTIONS);
+    this.#byServer ??= new Map(destinations.map((one) => [destinationKey(one), connectionsOf(one)]));
+    return this.#byServer.get(server) ?? NO_CONNECTIONS;
+  }
+}
+
+function stepFor({ server, from, to }: IpvsChange, existing: Found | undefined): PlanStep {
   const subject = server === null ? "service" : `server ${server}`;
   if (from === null) return stepOf(subject, from, to);
-  const destinations = existing?.destinations ?? [];
-  const concerned =
-    server === null ? destinations : destinations.filter((destination) => destinationKey(destination) === server);
-  const connections = concerned.map(connectionsOf).reduce(addConnections, NO_CONNECTIONS);
+  const connections = existing?.connections(server) ?? NO_CONNECTIONS;
   if (to === null) return stepOf(subject, from, to, { cuts: connections });
   const isQuiesced = server !== null && / weight 0\b/.test(to);
   return stepOf(subject, from, to, {

@@ -4,11 +4,16 @@ const SIGNS = { add: "+", change: "~", remove: "-" } as const;
 
 /** The plan as it reads on a terminal: like a diff, with `+`, `-` and `~` in front of what changes. */
 export function planLines(plan: KernelPlan): readonly string[] {
-  const lines = [`  ${plan.basis}`, ""];
-  for (const group of plan.groups) lines.push(...groupLines(group), "");
-  if (plan.configuration.length > 0)
-    lines.push("  configuration of the daemon", ...plan.configuration.map((clause) => `~   ${clause}`), "");
-  return [...lines, summaryLine(plan)];
+  const { configuration } = plan;
+  return [
+    `  ${plan.basis}`,
+    "",
+    ...plan.groups.flatMap((group) => [...groupLines(group), ""]),
+    ...(configuration.length === 0
+      ? []
+      : ["  configuration of the daemon", ...configuration.map((clause) => `~   ${clause}`), ""]),
+    summaryLine(plan),
+  ];
 }
 
 /** The changes alone, each a line that can stand by itself: for the log. */

@@ -50,6 +50,7 @@ function rig(count: number) {
       assert.ok(keeper.ok);
       return keeper.value;
     },
+    readServices: () => assert.fail("nothing is planned"),
     ownsServices: () => false,
     applySysctls: () => [],
     applyQuiescingSysctls: () => [],

@@ -159,4 +159,19 @@ describe("drift", () => {
     assert.equal(events(bench).at(-1)?.cause, "9801 more objects, of 10001 in all");
     assert.equal(bench.drifted?.repairs, 10_001);
   });
+
+  it("tells a refusal once while it lasts, though it is tried again every second", async () => {
+    const bench = new CheckerBench();
+    bench.kernel.schedulers.delete("wlc");
+    bench.configure([service([{ ...A, checks: [] }])]);
+    await bench.time.advanceSettled(20 * SECOND);
+    const refusals = bench.lines().filter((line) => line.includes("has no scheduler wlc"));
+    assert.equal(refusals.length, 1, bench.lines().join("\n"));
+    bench.kernel.schedulers.add("wlc");
+    await bench.time.advanceSettled(2 * SECOND);
+    bench.kernel.schedulers.delete("wlc");
+    wipe(bench);
+    await bench.time.advanceSettled(3_600 * SECOND);
+    assert.equal(bench.lines().filter((line) => line.includes("has no scheduler wlc")).length, 2, "a new one is news");
+  });
 });

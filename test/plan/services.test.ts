@@ -193,4 +193,14 @@ describe("plan/services", () => {
       }),
     );
   });
+
+  it("is made in no time for ten thousand servers that all change", () => {
+    const hosts = Array.from({ length: 10_000 }, (_, i) => `10.${i >> 12}.${(i >> 6) & 63}.${(i & 63) + 1}`);
+    const now = observed([web(hosts.map((address) => ({ ...rs(1), address })))], 2, 1);
+    const servers = hosts.slice(5_000).map((address) => ({ address, port: 80, weight: 7, checks: [] }));
+    const plan = planOf([service(servers)], now);
+    const cuts = { established: 10_000, other: 5_000 };
+    assert.deepEqual(plan.summary, { add: 0, change: 5_000, remove: 5_000, cuts, hasChanges: true });
+    assert.equal(planLines(plan).length, 10_005);
+  });
 });

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { Checker } from "../../src/app/checker.ts";
 import type { DriftConfig } from "../../src/app/drift-keeper.ts";
 import { IpvsOwnership } from "../../src/app/ipvs-ownership.ts";
@@ -53,6 +54,7 @@ export class CheckerBench {
         const ownership = IpvsOwnership.load({ bootId: "boot" }, { store, logger: this.logger });
         return orThrow(IpvsTableKeeper.open({ socket: kernel, ownership }));
       },
+      readServices: () => assert.fail("no plan without a table here"),
       ownsServices: () => {
         const ownership = IpvsOwnership.load({ bootId: "boot" }, { store, logger: this.logger });
         return ownership.keys.size > 0;
