@@ -16,6 +16,7 @@ import type { Alarm, AlarmFactory, Clock } from "../ports/clock.ts";
 import type { EventFacts, LogEntry, Logger } from "../ports/logger.ts";
 import type { TrackFact } from "../vrrp/track.ts";
 import { CheckRunner, type CheckRunnerEvent, type ServerSnapshot } from "./check-runner.ts";
+import { stateText, statusOf } from "./checked-server.ts";
 import { CheckerOverrides } from "./checker-overrides.ts";
 import { DriftKeeper } from "./drift-keeper.ts";
 import { describeRemaining, type IpvsReport, type IpvsTableKeeper } from "./ipvs-table.ts";
@@ -415,36 +416,4 @@ export class Checker {
   #say(level: LogEntry["level"], message: string, event?: EventFacts): void {
     this.#with.logger.log({ level, source: "checker", message, ...(event === undefined ? {} : { event }) });
   }
-}
-
-function stateText(decision: Decision | null): string {
-  if (decision === null) return "new";
-  if (decision.verdict === "unknown") return "unknown";
-  return decision.present
-    ? `${decision.verdict} (weight ${decision.weight})`
-    : `${decision.verdict} (not in the table)`;
-}
-
-function statusOf(snapshot: ServerSnapshot, clock: Clock): CheckedServer {
-  const iso = (atUs: number) => new Date(clock.wallMs() - (clock.nowUs() - atUs) / 1000).toISOString();
-  const { decision } = snapshot;
-  return {
-    server: snapshot.server,
-    verdict: decision.verdict,
-    since: iso(snapshot.sinceUs),
-    present: decision.present,
-    weight: decision.weight,
-    why: decision.why,
-    checks: snapshot.checks.map((check) => ({
-      name: check.name,
-      verdict: check.verdict,
-      since: iso(check.sinceUs),
-      last: check.last,
-      latencyUs: check.latencyUs,
-      attempts: check.attempts,
-      failed: check.failed,
-      notRun: check.notRun,
-      latencySumUs: check.latencySumUs,
-    })),
-  };
 }
