@@ -26,6 +26,7 @@ class Bench {
   services: readonly ServiceConfig[] = [WEB, MAIL];
   serving = new Set(["web 10.0.0.11:80", "web 10.0.0.12:80", "mail 10.0.0.11:25", "mail 10.0.0.13:25"]);
   outcome: ReplyOutcome = { ok: true, value: { changes: ["weight changed"], warnings: [] } satisfies OverrideReply };
+  onApply: () => void = () => {};
   /** How far the wall clock was set, milliseconds. */
   stepMs = 0;
 
@@ -46,6 +47,7 @@ class Bench {
         }),
       apply: async (changes) => {
         this.applied.push(...changes);
+        this.onApply();
         return this.outcome;
       },
     });
@@ -83,8 +85,7 @@ class Bench {
 
   /** The daemon ends and starts again, after a while. */
   restart(afterUs = 0): Bench {
-    this.desk.close();
-    const next = new Bench(this.store, this.time.nowUs() + afterUs);
+    const next = new Bench(new MemoryStore(this.store.text), this.time.nowUs() + afterUs);
     next.services = this.services;
     next.desk.open();
     return next;
@@ -137,6 +138,16 @@ describe("override desk", () => {
       "service web server 10.0.0.11:80: null -> draining: draining, by root (new kernel), at the latest 2026-01-01T00:10:01.000Z, until 2026-01-01T02:00:01.000Z",
     ]);
     assert.equal(bench.store.saves, 1);
+  });
+
+  it("is on disk before anybody acts: who dies in between knows of it afterwards", async () => {
+    const bench = new Bench();
+    const seen: (string | undefined)[] = [];
+    bench.onApply = () => seen.push(bench.restart().state());
+    await bench.done();
+    bench.hear(0, EMPTY_LOOKS);
+    await bench.done({ type: "enable" });
+    assert.deepEqual(seen, ["draining", "drained", undefined]);
   });
 
   it("is over when no connection is left, once", async () => {

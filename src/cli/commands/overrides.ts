@@ -28,8 +28,9 @@ const SERVICE = "name of a service, or all";
 const SERVER = "10.0.0.11:80, or an address for each of its ports";
 const CODES = "0 done, 1 refused and nothing changed, 4 no daemon";
 /** In every help text: the trap of a pair. */
-const THIS_NODE =
-  "\nIt holds on this director, also over a restart and a reload. Give the order to its peer as well: a failover leads clients there.";
+const EACH_NODE = `
+Orders stand over restarts and reloads. Each director has its own: give them to
+the peer as well, or a failover leads clients to the server again.`;
 
 export function addDrain({ program, handlers, finish }: CommandLine<OverrideHandler>): void {
   const command = addOrder(
@@ -98,7 +99,7 @@ function addOrder(program: Command, name: string, summary: string, ...usages: re
     .argument("<server>", server)
     .option("--reason <text>", "shown by status and events")
     .option("--json", "print the result as JSON")
-    .addHelpText("after", THIS_NODE);
+    .addHelpText("after", EACH_NODE);
 }
 
 function addUntil(command: Command): Command {
