@@ -127,6 +127,8 @@ describe("reading documents", () => {
     assert.equal(firstMissing(["…", "last"], printed), null);
     assert.equal(firstMissing(["web4  …"], printed), null);
     assert.equal(firstMissing(["web4  master for 3s", "last"], printed), "last");
+    assert.equal(firstMissing(["out at 14:40"], "out at 09:15\n"), null);
+    assert.equal(firstMissing(["10.0.0.21:80 up"], "10.0.0.11:80 up\n"), "10.0.0.21:80 up");
     assert.equal(firstMissing(["web4  backup for 3s"], printed), "web4  backup for 3s");
   });
 });

@@ -52,6 +52,10 @@ describe("completion in real shells", () => {
     const wrapper = join(bin, "holdfast");
     writeFileSync(wrapper, `#!/bin/sh\nexec ${process.execPath} ${PROGRAM} "$@"\n`);
     chmodSync(wrapper, 0o755);
+    const other = join(bin, "other/holdfast");
+    mkdirSync(join(bin, "other"));
+    writeFileSync(other, "#!/bin/sh\nprintf 'none\\n10.0.0.11:80\\n'\n");
+    chmodSync(other, 0o755);
     tmux = ["tmux", "-S", join(topology.dir, "tmux"), "-f", "/dev/null"];
   });
   after(async () => {
@@ -104,6 +108,12 @@ describe("completion in real shells", () => {
         completes(`holdfast --run-dir ${runDir} handover web`, /\bweb4\b/, /\bweb6\b/));
       it("completes a file, with its space quoted", () =>
         completes("holdfast check ne", /holdfast check (new\\ one\.yaml|'new one\.yaml')/));
+      it("completes an address with its port, from before the colon and from behind it", async () => {
+        // Another program by this name, which knows one server: this kernel need not have IPVS.
+        type(name === "fish" ? "set PATH $BIN/other $PATH" : 'PATH="$BIN/other:$PATH"; hash -r', "Enter");
+        await completes("holdfast drain web 10.0.0.1", /drain web 10\.0\.0\.11:80$/m);
+        await completes("holdfast drain web 10.0.0.11:8", /drain web 10\.0\.0\.11:80$/m);
+      });
     });
   }
 });

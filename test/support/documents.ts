@@ -117,8 +117,9 @@ export function firstMissing(shown: readonly string[], printed: string): string 
   return null;
 }
 
-/** 3s, 612 ms, 2026-01-02T03:04:05Z: what differs from run to run; columns move with it. */
-const CHANGING = /\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z?|\b\d+(?:\.\d+)? ?(?:µs|ms|s|m|h|d)\b/;
+/** 3s, 612 ms, 14:40, 2026-01-02T03:04:05Z: what differs from run to run; columns move with it. */
+const CHANGING =
+  /(?<![\d.:])\d\d:\d\d(?::\d\d)?\b|\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z?|\b\d+(?:\.\d+)? ?(?:µs|ms|s|m|h|d)\b/;
 
 function patternOf(line: string): RegExp {
   const parts = line.split(new RegExp(`(…|${CHANGING.source}| {2,})`));

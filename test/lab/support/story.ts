@@ -15,7 +15,7 @@ const FILE = "/etc/holdfast/holdfast.yaml";
 
 /** Commands that only look: asked again until they show what the page shows, because what they show takes its time. */
 const LOOKING = /^(holdfast (status|plan|events|doctor)|ipvsadm|ip |curl|sleep)/;
-const LOOK_MS = 60_000;
+const LOOK_MS = 120_000;
 
 /** Ends that are answers: `plan` found changes, `status` something degraded, `doctor` something to say. */
 const ANSWERS: readonly { readonly pattern: RegExp; readonly codes: readonly number[] }[] = [
@@ -67,22 +67,32 @@ export class Story {
     writeFileSync(join(this.#home(host), "etc/holdfast", "holdfast.yaml"), yaml);
   }
 
-  /** Types a command on each of its hosts, lb1 where it names none, and compares what is printed. */
-  async type({ hosts, command, output }: ShownCommand): Promise<void> {
+  /** Types a command on each of its hosts at the same time, on lb1 where it names none, and compares what is printed. */
+  async type({ hosts, command, output }: Pick<ShownCommand, "hosts" | "command" | "output">): Promise<void> {
     if (reasonNotToRun(command) !== undefined) return;
-    for (const name of hosts.length === 0 ? ["lb1"] : hosts) {
-      const started = performance.now();
-      for (;;) {
-        const outcome = await this.#do(name, command);
-        const complaint = complaintAbout(command, output, outcome);
-        if (complaint === null) break;
-        const isLate = performance.now() - started > LOOK_MS;
-        assert.ok(
-          LOOKING.test(command) && !isLate,
-          `${name}: ${command}\n${complaint}\nIt printed:\n${outcome.stdout}${outcome.stderr}\n${this.#lastWords(name)}`,
-        );
-        await sleep(500);
-      }
+    await Promise.all((hosts.length === 0 ? ["lb1"] : hosts).map((name) => this.#typeOn(name, command, output)));
+  }
+
+  async #typeOn(name: string, command: string, output: readonly string[]): Promise<void> {
+    const started = performance.now();
+    for (;;) {
+      const outcome = await this.#do(name, command);
+      const complaint = complaintAbout(command, output, outcome);
+      if (complaint === null) return;
+      const isLate = performance.now() - started > LOOK_MS;
+      assert.ok(
+        LOOKING.test(command) && !isLate,
+        `${name}: ${command}\n${complaint}\nIt printed:\n${outcome.stdout}${outcome.stderr}\n${this.#lastWords(name)}`,
+      );
+      await sleep(500);
+    }
+  }
+
+  /** Sees to it that a director is master: the other one hands over where it is not. */
+  async lead(name: string, instance: string): Promise<void> {
+    for (const other of this.#topology.directors.filter((host) => host.name !== name)) {
+      if (other.holds(this.#topology.plan.vip))
+        await this.type({ hosts: [other.name], command: `holdfast handover ${instance}`, output: [] });
     }
   }
 
@@ -111,7 +121,8 @@ export class Story {
     if (verb === null) return null;
     if (verb.includes("reload")) return this.#host(name).execAsync(this.#argv(name, "holdfast reload"));
     if (/ (stop|restart) /.test(verb)) await this.#daemons.get(name)?.stop("SIGTERM", 30_000);
-    if (!/ stop /.test(verb)) await this.#startDaemon(name);
+    const isRunning = this.#daemons.get(name)?.hasEnded === false;
+    if (!/ stop /.test(verb) && !isRunning) await this.#startDaemon(name);
     return done("");
   }
 
