@@ -185,6 +185,13 @@ async function main(argv: readonly string[]): Promise<ExitCode | null> {
         alone: (use) => (options.dryRun ? use() : withLockFile(join(options.stateDir, REAL_SERVER_LOCK), use)),
       });
     },
+    import: async (options) => {
+      const [{ importFile }, { nodeFiles }] = await Promise.all([
+        import("./cli/import.ts"),
+        import("./sys/node-files.ts"),
+      ]);
+      return importFile({ ...options, nodeName: hostname() }, terminal, nodeFiles);
+    },
     completion: async ({ shell }) => {
       const { completionScript } = await import("./cli/completion/scripts.ts");
       terminal.out.write(completionScript(shell));

@@ -8,6 +8,7 @@ import { addConfirm, type ConfirmHandler } from "./commands/confirm.ts";
 import { addDrill, type DrillHandler } from "./commands/drill.ts";
 import { addEvents, type EventsHandler } from "./commands/events.ts";
 import { addHandover, type HandoverHandler } from "./commands/handover.ts";
+import { addImport, type ImportHandler } from "./commands/import.ts";
 import { addDisable, addDrain, addEnable, addWeight, type OverrideHandler } from "./commands/overrides.ts";
 import { addPlan, type PlanHandler } from "./commands/plan.ts";
 import { addProbe, type ProbeHandler } from "./commands/probe.ts";
@@ -35,6 +36,7 @@ export type Handlers = RunHandler &
   ProbeHandler &
   ScheduleHandler &
   RealServerHandler &
+  ImportHandler &
   CompletionHandler;
 
 /** In the order of the help text. */
@@ -55,6 +57,7 @@ const COMMANDS: readonly ((commandLine: CommandLine<Handlers>) => void)[] = [
   addProbe,
   addSchedule,
   addRealServer,
+  addImport,
   addCompletion,
 ];
 

@@ -58,6 +58,7 @@ async function holdfast(
       drillRun: record,
       drillList: record,
       drillShow: record,
+      import: record,
       completion: record,
       status: async (call) => {
         calls.push(call);
