@@ -34,9 +34,8 @@ function problemOf(key: string, value: unknown): string | null {
     return DRILL_KINDS.some((kind) => kind === value) ? null : `the kind of a drill is ${DRILL_KINDS.join(" or ")}`;
   if (key === "returns") return typeof value === "boolean" ? null : "returns is true or false";
   if (key === "target" || key === "broughtFrom") return isShortText(value) ? null : `${key} is a short text`;
-  const bounds = NUMBERS[key as keyof typeof NUMBERS];
-  if (bounds === undefined) return `a drill has no setting ${JSON.stringify(key.slice(0, 50))}`;
-  const [lowest, highest] = bounds;
+  if (!Object.hasOwn(NUMBERS, key)) return `a drill has no setting ${JSON.stringify(key.slice(0, 50))}`;
+  const [lowest, highest] = NUMBERS[key as keyof typeof NUMBERS];
   const isIn = typeof value === "number" && Number.isSafeInteger(value) && value >= lowest && value <= highest;
   return isIn ? null : `${key} is a whole number from ${lowest} to ${highest}`;
 }
