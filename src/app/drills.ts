@@ -4,7 +4,7 @@ import type { BroughtAnswer } from "../control/drill-api.ts";
 import type { ControlError, InstanceStatus } from "../control/status.ts";
 import { defaultLimits } from "../drill/limits.ts";
 import type { DrillSettings } from "../drill/model.ts";
-import { objections } from "../drill/preconditions.ts";
+import { isForPeer, objections } from "../drill/preconditions.ts";
 import { type DrillHeading, type DrillReport, type DrillSummary, refusedReport, reportOf } from "../drill/report.ts";
 import { formatTarget, parseTarget } from "../drill/target.ts";
 import type { AlarmFactory, Clock } from "../ports/clock.ts";
@@ -92,14 +92,15 @@ export class Drills {
 
   async #drill(heading: DrillHeading, settings: DrillSettings, source: ProbeSource): Promise<DrillReport> {
     const { instance, kind } = settings;
+    const members = this.#membersOf(instance);
     const refusals = objections({
       kind,
       instance,
-      members: this.#membersOf(instance),
+      members,
       problems: this.#with.problems(),
       underWay: this.#underWay?.instance ?? null,
     });
-    if (refusals.length > 0) return refusedReport(heading, settings, refusals);
+    if (refusals.length > 0) return refusedReport(heading, settings, refusals, isForPeer(members));
     const { clock, alarms, command } = this.#with;
     const run = new DrillRun(settings, {
       clock,
@@ -191,7 +192,7 @@ export class Drills {
     const gap = event === null ? "" : `, gap ${(event.gapUs / 1000).toFixed(1)} ms`;
     const cause = reasons.length === 0 ? `within its limits${gap}` : reasons.join("; ");
     this.#with.logger.log({
-      level: result === "passed" ? "notice" : "warning",
+      level: result === "passed" || report.isForPeer ? "notice" : "warning",
       source: "drill",
       message: `${kind} drill of ${instance} ${result}${gap}${reasons.length === 0 ? "" : `: ${reasons.join("; ")}`} (holdfast drill show ${id})`,
       event: { type: "drill", subject: `instance ${instance}`, from: kind, to: result, cause },

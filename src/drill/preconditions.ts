@@ -35,6 +35,11 @@ export function objections({ instance, members, problems, underWay }: Situation)
   return found;
 }
 
+/** Whether another director is master of all of them, as far as is known: then the drill is for that one. */
+export function isForPeer(members: readonly Standing[]): boolean {
+  return members.length > 0 && members.every(({ phase }) => phase === "backup");
+}
+
 function objectionTo({ name, phase, reason, isHandingOver, heard }: Standing): string[] {
   if (isHandingOver) return [`instance ${name} is handing over`];
   if (phase === "master") return [];

@@ -37,6 +37,8 @@ export interface DrillReport extends DrillHeading {
   readonly result: DrillResult;
   /** Why it failed or was refused; empty = passed. */
   readonly reasons: readonly string[];
+  /** Refused because another director is master: the same schedule stands on both, and only one of them drills. */
+  readonly isForPeer: boolean;
   /** Who took over. */
   readonly successor: string | null;
   /** From the event until the successor's advert was heard, as the vrrp process measured it. */
@@ -98,6 +100,7 @@ export function reportOf(
     limits,
     result: isRefused ? "refused" : reasons.length > 0 ? "failed" : "passed",
     reasons,
+    isForPeer: false,
     successor: state.successor,
     heardAfterUs: state.tookUs,
     event,
@@ -116,7 +119,12 @@ function drawingOf(title: string, samples: readonly Sample[], { gapFromUs, gapUs
 }
 
 /** A report of a drill that could not even begin. */
-export function refusedReport(heading: DrillHeading, settings: DrillSettings, reasons: readonly string[]): DrillReport {
+export function refusedReport(
+  heading: DrillHeading,
+  settings: DrillSettings,
+  reasons: readonly string[],
+  isForPeer = false,
+): DrillReport {
   const { kind, instance, advertIntervalUs, probe, limits } = settings;
   return {
     version: REPORT_VERSION,
@@ -128,6 +136,7 @@ export function refusedReport(heading: DrillHeading, settings: DrillSettings, re
     limits,
     result: "refused",
     reasons,
+    isForPeer,
     successor: null,
     heardAfterUs: null,
     event: null,

@@ -249,7 +249,8 @@ describe("scheduled work", () => {
     reconcile: async () => ({ ok: false, code: "CHILD_FAILED", message: "the checker process does not run" }),
     drill: async (...call) => {
       calls.push(call);
-      return ok({ result: "refused", reasons: ["instance web4 is not master here"], id: "x" } as never);
+      const isForPeer = call[0] === "web6";
+      return ok({ result: "refused", reasons: ["it is degraded"], id: "x", isForPeer } as never);
     },
     order: async (order) => {
       calls.push(order);
@@ -266,6 +267,7 @@ describe("scheduled work", () => {
       { type: "reload" },
       { type: "reconcile" },
       { type: "drill", instance: "web4", kind: "takeover", target: null, maxGapUs: 5, maxFailed: null },
+      { type: "drill", instance: "web6", kind: "takeover", target: null, maxGapUs: 5, maxFailed: null },
       { type: "drain", service: "web", server, deadlineUs: 600_000_000, untilUs: 3_600_000_000 },
       { type: "enable", service: "all", server },
     ] as const)
@@ -273,7 +275,8 @@ describe("scheduled work", () => {
     assert.deepEqual(told, [
       { isGood: true, cause: "the configuration was read again" },
       { isGood: false, cause: "the checker process does not run" },
-      { isGood: false, cause: "the drill x refused: instance web4 is not master here" },
+      { isGood: false, cause: "the drill x refused: it is degraded" },
+      { isGood: true, cause: "the drill x refused: it is degraded" },
       { isGood: true, cause: "drain of 1 server; it is the last one" },
       { isGood: false, cause: "no" },
     ]);
@@ -281,6 +284,7 @@ describe("scheduled work", () => {
     const order = { server: "10.0.0.11:80", weight: null, reason: by, by };
     assert.deepEqual(calls, [
       ["web4", { kind: "takeover", maxGapUs: 5 }, by],
+      ["web6", { kind: "takeover", maxGapUs: 5 }, by],
       { ...order, type: "drain", service: "web", until: { type: "for", us: 3_600_000_000 }, deadlineUs: 600_000_000 },
       { ...order, type: "enable", service: "all", until: null, deadlineUs: null },
     ]);
