@@ -342,9 +342,18 @@ export class Checker {
   #repair(): IpvsReport | null {
     if (this.#isApplyScheduled) this.#applyNow();
     if (this.#table === null) return null;
+    this.#repairSysctls();
     const report = this.#table.reconcile(this.#desired());
     this.#report({ ...report, changes: [] });
     return report;
+  }
+
+  /** Sets the managed ones back. What cannot be set was told when the configuration was taken. */
+  #repairSysctls(): void {
+    const { services = [], ipvs } = this.#config ?? {};
+    if (ipvs?.manageSysctls !== true) return;
+    for (const entry of this.#with.applySysctls(services, true))
+      if (entry.level === "notice") this.#with.logger.log(entry);
   }
 
   /** Logs what a change of the table came to. @returns one line per change */

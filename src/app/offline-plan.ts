@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type DirectorError, messageOf } from "../base/director-error.ts";
+import type { DirectorError } from "../base/director-error.ts";
 import { parseEndpoint } from "../base/endpoint.ts";
 import { err, ok, type Result } from "../base/result.ts";
+import { isOnDisk } from "../config/config-texts.ts";
 import type { FileAccess } from "../config/file-access.ts";
 import { loadConfigFiles } from "../config/load-files.ts";
 import type { DirectorConfig } from "../config/model.ts";
@@ -14,6 +15,7 @@ import { joinPlan, type KernelPlan } from "../plan/model.ts";
 import { planServices, type ServicesNow } from "../plan/services.ts";
 import { planSurroundings, readServicesNow } from "./kernel-now.ts";
 import { OVERRIDES_FILE, overridesNow } from "./override-book.ts";
+import { readTrial } from "./trial-book.ts";
 
 export interface OfflinePlanOptions {
   readonly file: string;
@@ -40,7 +42,19 @@ export function planOffline(options: OfflinePlanOptions, files: FileAccess): Res
   const around = planSurroundings(config, phases, null);
   if (!around.ok) return err({ type: "system", error: around.error });
   const { decisions, basis } = expectations(config, status, now.value, readOverrides(stateDir));
-  return ok(joinPlan([...planServices(config.services, decisions, now.value), ...around.value], { basis }));
+  const groups = [...planServices(config.services, decisions, now.value), ...around.value];
+  const isTaken = status !== null || !isPassedOver(stateDir, files);
+  return ok(joinPlan(groups, { basis: isTaken ? basis : `${basis}; ${PASSED_OVER}` }));
+}
+
+const PASSED_OVER =
+  "nobody confirmed what the files hold (`reload --confirm`), so a start takes the configuration before, until a reload";
+
+/** Whether a start would not take the files as they are. */
+function isPassedOver(stateDir: string, files: FileAccess): boolean {
+  const trial = readTrial(stateDir);
+  if (trial === null || (trial.state === "waiting" && Date.now() < trial.untilMs)) return false;
+  return trial.state === "waiting" || isOnDisk(trial.tried, files);
 }
 
 function expectations(
@@ -76,9 +90,4 @@ function readOverrides(stateDir: string): Overrides {
   } catch {
     return new Map();
   }
-}
-
-/** The sentence of a failure that is not the configuration's. */
-export function failureText(error: DirectorError): string {
-  return `${messageOf(error).replace(/\.?$/, ".")} ${error.remedy}`;
 }

@@ -1,4 +1,3 @@
-import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "../base/director-error.ts";
 import { orThrow } from "../base/result.ts";
@@ -15,7 +14,7 @@ import { KernelNetlinkSocket } from "../sys/netlink-socket.ts";
 import { handoverBoundUs } from "../vrrp/handover.ts";
 import { loadOwnership, openTable } from "./ipvs-state.ts";
 import { takeOffLeftovers } from "./leftovers.ts";
-import { TRIAL_FILE, trialIn } from "./trial-book.ts";
+import { readTrial } from "./trial-book.ts";
 
 /** On top of a handover: the start of a process, and the last announcement. */
 const ROOM_MS = 7_000;
@@ -63,8 +62,7 @@ export async function sweep(options: SweepOptions, collaborators: SweepCollabora
 
 /** Where nobody confirmed what the files hold, the daemon ran with the configuration before. */
 function filesInForce(stateDir: string, files: FileAccess): FileAccess {
-  const path = join(stateDir, TRIAL_FILE);
-  const trial = existsSync(path) ? trialIn(readFileSync(path, "utf8")) : null;
+  const trial = readTrial(stateDir);
   const isReverted = trial?.state === "reverted" && isOnDisk(trial.tried, files);
   return isReverted ? new KeptFiles(trial.before, files) : files;
 }

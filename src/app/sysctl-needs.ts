@@ -1,6 +1,6 @@
 import type { ServiceConfig } from "../config/model.ts";
 import { BACKUP_ONLY_SYSCTL, neededSysctls, quiescingSysctls, SYNC_SYSCTLS, type SysctlNeed } from "../ipvs/sysctls.ts";
-import type { LogEntry } from "../ports/logger.ts";
+import type { EventFacts, LogEntry } from "../ports/logger.ts";
 import { readSysctl, writeSysctl } from "../sys/sysctl.ts";
 
 /**
@@ -37,7 +37,8 @@ export function applySyncSysctls(): SyncSysctls {
 
 function apply(needs: readonly SysctlNeed[], manage: boolean): readonly LogEntry[] {
   const entries: LogEntry[] = [];
-  const say = (level: LogEntry["level"], message: string) => entries.push({ level, source: "checker", message });
+  const say = (level: LogEntry["level"], message: string, event?: EventFacts) =>
+    entries.push({ level, source: "checker", message, ...(event === undefined ? {} : { event }) });
   for (const { name, wanted, why, command } of needs) {
     const parts = name.split(".");
     const present = readSysctl(parts);
@@ -53,8 +54,10 @@ function apply(needs: readonly SysctlNeed[], manage: boolean): readonly LogEntry
       continue;
     }
     const written = writeSysctl(parts, wanted);
-    if (written.ok) say("notice", `sysctl ${name}: ${value} -> ${wanted}: ${why}`);
-    else
+    if (written.ok) {
+      const event = { type: "drift", subject: `sysctl ${name}`, from: value, to: wanted, cause: why } as const;
+      say("notice", `sysctl ${name}: ${value} -> ${wanted}: ${why}`, event);
+    } else
       say("warning", `sysctl ${name} ${seen}, needed is ${wanted}, and it could not be set: ${written.error.message}`);
   }
   return entries;

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { DirectorError } from "../base/director-error.ts";
 import { ok, type Result } from "../base/result.ts";
 import { type ConfigTexts, isConfigTexts } from "../config/config-texts.ts";
@@ -63,10 +65,10 @@ export class TrialBook {
   }
 }
 
-/** What a record says to somebody who only looks: nothing is set aside. @param text of the file */
-export function trialIn(text: string): Trial | null {
+/** The trial that stands, for somebody who only looks: nothing is set aside. */
+export function readTrial(stateDir: string): Trial | null {
   try {
-    return parseTrial(JSON.parse(text)) ?? null;
+    return parseTrial(JSON.parse(readFileSync(join(stateDir, TRIAL_FILE), "utf8"))) ?? null;
   } catch {
     return null;
   }

@@ -174,4 +174,34 @@ describe("drift", () => {
     await bench.time.advanceSettled(3_600 * SECOND);
     assert.equal(bench.lines().filter((line) => line.includes("has no scheduler wlc")).length, 2, "a new one is news");
   });
+
+  it("repair: sets managed sysctls back, and leaves others to who owns them", async () => {
+    const bench = new CheckerBench();
+    bench.drift = { drift: "repair", driftIntervalUs: 10 * SECOND };
+    bench.manageSysctls = true;
+    bench.configure([service([A])]);
+    await bench.time.advanceSettled(3 * SECOND);
+    const event = {
+      type: "drift",
+      subject: "sysctl net.ipv4.ip_forward",
+      from: "0",
+      to: "1",
+      cause: "it is needed",
+    } as const;
+    const common = { source: "checker", message: "" };
+    bench.sysctls = [
+      { ...common, level: "notice", event },
+      { ...common, level: "warning" },
+    ];
+    bench.logger.entries.length = 0;
+    await bench.time.advanceSettled(10 * SECOND);
+    assert.deepEqual(events(bench), [event]);
+    assert.deepEqual(bench.lines(), ["notice: "], "a warning is not repeated");
+
+    bench.manageSysctls = false;
+    bench.configure([service([A])]);
+    const looks = bench.sysctlLooks;
+    await bench.time.advanceSettled(60 * SECOND);
+    assert.equal(bench.sysctlLooks, looks);
+  });
 });

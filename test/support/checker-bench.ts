@@ -31,9 +31,13 @@ export class CheckerBench {
   quiescing: readonly LogEntry[] = [];
   /** Names of the services that they were last asked for. */
   quiesced: readonly string[] = [];
+  /** What came of the sysctls that the services need, where they are managed. */
+  sysctls: readonly LogEntry[] = [];
+  sysctlLooks = 0;
   opened = 0;
   /** What instances track. */
   track: CheckerProcessConfig["track"] = { scripts: [], services: [] };
+  manageSysctls = false;
   /** Looks on the period are for the tests that are about them. */
   drift: DriftConfig = { drift: "repair", driftIntervalUs: 3_600_000_000 };
   /** What was said last about drift. */
@@ -59,7 +63,10 @@ export class CheckerBench {
         const ownership = IpvsOwnership.load({ bootId: "boot" }, { store, logger: this.logger });
         return ownership.keys.size > 0;
       },
-      applySysctls: () => [],
+      applySysctls: (_services, manage) => {
+        this.sysctlLooks += 1;
+        return manage ? this.sysctls : [];
+      },
       applyQuiescingSysctls: (services) => {
         this.quiesced = services.map(({ name }) => name);
         return this.quiescing;
@@ -88,7 +95,7 @@ export class CheckerBench {
   ) {
     const config: CheckerProcessConfig = {
       services,
-      ipvs: { onStop, manageSysctls: false, ...this.drift },
+      ipvs: { onStop, manageSysctls: this.manageSysctls, ...this.drift },
       scripts: { maxConcurrent: 4 },
       sync: null,
       track: this.track,
