@@ -38,6 +38,7 @@ export class Screen {
     const hidden = lines.length - (room - 1);
     const shown =
       lines.length <= room ? lines : [...lines.slice(0, room - 1), `${hidden} more lines: this window is too short`];
-    this.#output.write(HOME + shown.map((line) => line + CLEAR_LINE).join("\r\n") + CLEAR_BELOW);
+    // Cleared before it is written: behind a line as wide as the screen the cursor stands on its last letter.
+    this.#output.write(`${HOME}${shown.map((line) => CLEAR_LINE + line).join("\r\n")}\r\n${CLEAR_BELOW}`);
   }
 }
