@@ -125,6 +125,10 @@ async function main(argv: readonly string[]): Promise<ExitCode | null> {
       const { statusCommand } = await import("./cli/status.ts");
       return statusCommand({ ...wanted, controlSocket: controlSocketIn(runDir) }, terminal, untilInterrupted());
     },
+    schema: async (options) => {
+      const { schemaCommand } = await import("./cli/schema.ts");
+      return schemaCommand(options, terminal);
+    },
     events: async ({ runDir, stateDir, ...wanted }) => {
       const [{ eventsCommand, readStoredEvents }, { readLines }] = await Promise.all([
         import("./cli/events.ts"),

@@ -23,7 +23,7 @@ const ROOMS: Readonly<
   config: { rooms: ["base", "drill"], packages: ["yaml", "zod", "node-cron"], node: false },
   checks: { rooms: ["base", "ports"], packages: ["undici"], node: true },
   ipc: { rooms: ["base", "ports"], packages: [], node: true },
-  control: { rooms: ["base", "ports"], packages: ["undici"], node: true },
+  control: { rooms: ["base", "ports"], packages: ["undici", "zod"], node: true },
   metrics: { rooms: ["base", "ports", "control", "vrrp"], packages: ["prom-client"], node: true },
   log: { rooms: ["base", "ports", "ipc"], packages: ["winston"], node: true },
   sys: { rooms: ["base", "ports", "netlink", "vrrp", "realserver"], packages: [], node: true },

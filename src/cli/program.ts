@@ -16,6 +16,7 @@ import { addRealServer, type RealServerHandler } from "./commands/realserver.ts"
 import { addReload, type ReloadHandler } from "./commands/reload.ts";
 import { addRun, type RunHandler } from "./commands/run.ts";
 import { addSchedule, type ScheduleHandler } from "./commands/schedule.ts";
+import { addSchema, type SchemaHandler } from "./commands/schema.ts";
 import { addStatus, type StatusHandler } from "./commands/status.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -37,6 +38,7 @@ export type Handlers = RunHandler &
   ScheduleHandler &
   RealServerHandler &
   ImportHandler &
+  SchemaHandler &
   CompletionHandler;
 
 /** In the order of the help text. */
@@ -58,6 +60,7 @@ const COMMANDS: readonly ((commandLine: CommandLine<Handlers>) => void)[] = [
   addSchedule,
   addRealServer,
   addImport,
+  addSchema,
   addCompletion,
 ];
 

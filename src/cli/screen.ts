@@ -39,6 +39,7 @@ export class Screen {
     const shown =
       lines.length <= room ? lines : [...lines.slice(0, room - 1), `${hidden} more lines: this window is too short`];
     // Cleared before it is written: behind a line as wide as the screen the cursor stands on its last letter.
-    this.#output.write(`${HOME}${shown.map((line) => CLEAR_LINE + line).join("\r\n")}\r\n${CLEAR_BELOW}`);
+    const below = shown.length < rows ? `\r\n${CLEAR_BELOW}` : "";
+    this.#output.write(HOME + shown.map((line) => CLEAR_LINE + line).join("\r\n") + below);
   }
 }

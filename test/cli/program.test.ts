@@ -7,6 +7,7 @@ import { EXIT, type ExitCode } from "../../src/base/exit-codes.ts";
 import { check } from "../../src/cli/check.ts";
 import { DEFAULT_FILE, DEFAULT_RUN_DIR } from "../../src/cli/commands/command.ts";
 import type { EventsOptions } from "../../src/cli/commands/events.ts";
+import type { SchemaOptions } from "../../src/cli/commands/schema.ts";
 import type { StatusOptions } from "../../src/cli/commands/status.ts";
 import { type Handlers, runProgram } from "../../src/cli/program.ts";
 import { nodeFiles } from "../../src/sys/node-files.ts";
@@ -50,6 +51,7 @@ async function holdfast(
       confirm: record,
       reload: record,
       events: record,
+      schema: record,
       handover: record,
       realserver: record,
       override: record,
@@ -113,6 +115,14 @@ describe("the command line", () => {
     assert.deepEqual(await of("--all"), [true, null, null, false]);
     assert.deepEqual(await of("--service", "web", "--watch"), [false, "web", 2_000_000, false]);
     assert.deepEqual(await of("--watch", "500ms", "--json"), [false, null, 500_000, true]);
+  });
+
+  it("hands to schema of what", async () => {
+    const [plain, status] = [await holdfast(["schema"]), await holdfast(["schema", "status"])];
+    assert.deepEqual(
+      [plain, status].map(({ calls: [call] }) => (call as SchemaOptions).of),
+      ["config", "status"],
+    );
   });
 
   it("hands to events which are wanted", async () => {
@@ -199,6 +209,10 @@ describe("the command line", () => {
       ],
       [["events", "--since", "7"], /argument '7' is invalid\. Write how long ago, such as 2h, or a time/],
       [["events", "--type", "sever"], /"sever" is no type of event; daemon, process, instance/],
+      [
+        ["schema", "plan"],
+        /value 'plan' is invalid for argument 'of'\. Allowed choices are config, status, event\./,
+      ],
       [["status", "--watch", "5"], /argument '5' is invalid\. Write how often, with a unit/],
       [["status", "--watch", "10ms"], /It is from 100ms to 1h\./],
       [["status", "--run-dir"], /^holdfast: option '--run-dir <dir>' argument missing\. See `holdfast --help`\.\n$/],

@@ -103,7 +103,10 @@ describe("holdfast status", () => {
     assert.ok(printed.out.startsWith(ENTER), "another screen");
     assert.ok(printed.out.endsWith(LEAVE), "the one before");
     assert.equal(printed.out.split(ENTER).length, 2);
-    assert.match(printed.out, /\u001b\[H\d\d:\d\d:\d\d {2}every 1ms {2}Ctrl-C ends\u001b\[K\r\nlb1 {2}healthy/);
+    assert.match(
+      printed.out,
+      /\u001b\[H\u001b\[K\d\d:\d\d:\d\d {2}every 1ms {2}Ctrl-C ends\r\n\u001b\[Klb1 {2}healthy/,
+    );
   });
 
   it("draws anew when the window changes", async () => {
@@ -114,7 +117,7 @@ describe("holdfast status", () => {
     resize(40, 5);
     const lines = printed.out.split("\r\n");
     assert.equal(lines.length, 5);
-    assert.match(lines[4] ?? "", /^\d+ more lines: this window is too short/);
+    assert.match(lines[4] ?? "", /^\u001b\[K\d+ more lines: this window is too short$/);
     stop();
     await done;
   });
@@ -127,7 +130,7 @@ describe("holdfast status", () => {
     await until(() => printed.out.includes("NO DAEMON ANSWERS"));
     assert.match(
       printed.out,
-      /NO DAEMON ANSWERS for \d+m?s; this is what the last one said:\u001b\[K\r\nlb1 {2}healthy/,
+      /NO DAEMON ANSWERS for \d+m?s; this is what the last one said:\r\n\u001b\[Klb1 {2}healthy/,
     );
     status = directorStatus({ services: [serviceStatus("web", [downServer("10.0.0.11:80")])] });
     await listen();
@@ -172,6 +175,6 @@ describe("a screen", () => {
     screen.draw("a\nb\n");
     screen.close();
     screen.close();
-    assert.equal(written, `${ENTER}\u001b[Ha\u001b[K\r\nb\u001b[K\u001b[J${LEAVE}`);
+    assert.equal(written, `${ENTER}\u001b[H\u001b[Ka\r\n\u001b[Kb\r\n\u001b[J${LEAVE}`);
   });
 });

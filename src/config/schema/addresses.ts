@@ -4,6 +4,10 @@ import { ok } from "../../base/result.ts";
 import { notSupported, type Refusal, refuse, scalar } from "./kit.ts";
 import { wrongShape } from "./scalars.ts";
 
+const ADDRESS = { type: "string", pattern: "^[0-9A-Fa-f:.]+$" };
+/** An address with a port, as far as an editor tells it from a name or a lone address. */
+const ENDPOINT = "([0-9.]+|\\[[0-9A-Fa-f:.]+\\]):\\d{1,5}";
+
 const IN_QUOTES = 'an IPv6 address with a port stands in quotes: "[2001:db8::10]:80"';
 
 /** What a list or map in the place of an address usually is: brackets that YAML took for its own. */
@@ -23,7 +27,7 @@ function addressHint(text: string): string | undefined {
 
 /** The address of a machine. */
 export function ipAddress() {
-  return scalar("an IPv4 address, 192.0.2.3", (input) => {
+  return scalar("an IPv4 address, 192.0.2.3", ADDRESS, (input) => {
     if (typeof input !== "string") return notText(input);
     const ip = parseIp(input);
     if (!ip.ok) return refuse("is not an address", addressHint(input));
@@ -32,7 +36,7 @@ export function ipAddress() {
 }
 
 export function multicastAddress() {
-  return scalar("an IPv4 multicast address, 224.0.0.81", (input) => {
+  return scalar("an IPv4 multicast address, 224.0.0.81", { type: "string", pattern: "^2[23]\\d\\." }, (input) => {
     if (typeof input !== "string") return notText(input);
     const ip = parseIp(input);
     if (!ip.ok) return refuse("is not an address", addressHint(input));
@@ -44,7 +48,8 @@ export function multicastAddress() {
 
 /** A virtual address with its prefix length. */
 export function virtualAddress() {
-  return scalar("an IPv4 address with its prefix length, 192.0.2.10/24", (input) => {
+  const json = { type: "string", pattern: "^[0-9A-Fa-f:.]+/\\d{1,3}$" };
+  return scalar("an IPv4 address with its prefix length, 192.0.2.10/24", json, (input) => {
     if (typeof input !== "string") return notText(input);
     const cidr = parseCidr(input);
     if (!cidr.ok) {
@@ -82,6 +87,7 @@ function laterListen(text: string): ReturnType<typeof notSupported> | null {
 export function listenEndpoint() {
   return scalar(
     "ADDRESS:PORT, tcp unless it says udp://, for example 192.0.2.10:80 or udp://192.0.2.10:53",
+    { type: "string", pattern: `^((tcp|udp)://)?${ENDPOINT}$` },
     (input) => {
       if (typeof input !== "string") return notText(input);
       const later = laterListen(input);
@@ -94,7 +100,8 @@ export function listenEndpoint() {
 }
 
 export function serverEndpoint() {
-  return scalar("ADDRESS:PORT, for example 10.0.0.11:80", (input) => {
+  const json = { type: "string", pattern: `^${ENDPOINT}$` };
+  return scalar("ADDRESS:PORT, for example 10.0.0.11:80", json, (input) => {
     if (typeof input !== "string") return notText(input);
     const parsed = parseEndpoint(input);
     return parsed.ok ? ok(parsed.value) : refuse(...endpointRefusal(input, parsed.error));
@@ -103,7 +110,13 @@ export function serverEndpoint() {
 
 /** A port alone means this machine. */
 export function localEndpoint() {
-  return scalar("a port of 127.0.0.1, for example 9650, or ADDRESS:PORT", (input) => {
+  const json = {
+    anyOf: [
+      { type: "integer", minimum: 1, maximum: 65_535 },
+      { type: "string", pattern: `^${ENDPOINT}$` },
+    ],
+  };
+  return scalar("a port of 127.0.0.1, for example 9650, or ADDRESS:PORT", json, (input) => {
     if (typeof input === "string" && /^\d{1,5}$/.test(input))
       return wrongShape(input, `write the number without quotes: ${input}`);
     if (typeof input !== "number" && typeof input !== "string") return notText(input);

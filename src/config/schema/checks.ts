@@ -73,6 +73,7 @@ export const commandSchema = byShape(
         const expected = "the absolute path of a program, for example /etc/holdfast/checks/load.sh";
         return [{ path: [0], code: "bad-value", message: "the program is not an absolute path", expected, hint }];
       },
+      { prefixItems: [{ type: "string", pattern: "^/" }] },
     ),
   },
   "write run: [/path/of/program, argument]",
@@ -121,15 +122,19 @@ const checkMapSchema = mapOf("a map with one of the keys tcp, http, https, scrip
 });
 
 /** An entry names exactly one kind. */
-const oneKindSchema = ruled(checkMapSchema, (check) => {
-  const kinds = CHECK_KINDS.filter((kind) => check[kind] !== undefined);
-  if (kinds.length === 1) return [];
-  const expected = "one of the keys `tcp`, `http`, `https`, `script`";
-  if (kinds.length === 0) return [{ path: [], code: "bad-value", message: "this check names no kind", expected }];
-  const message = `one check cannot be ${kinds.map((kind) => `\`${kind}\``).join(" and ")} at once`;
-  const hint = "put each on a line of its own after a dash";
-  return [{ path: [kinds[1] ?? ""], isAtKey: true, code: "bad-value", message, expected, hint }];
-});
+const oneKindSchema = ruled(
+  checkMapSchema,
+  (check) => {
+    const kinds = CHECK_KINDS.filter((kind) => check[kind] !== undefined);
+    if (kinds.length === 1) return [];
+    const expected = "one of the keys `tcp`, `http`, `https`, `script`";
+    if (kinds.length === 0) return [{ path: [], code: "bad-value", message: "this check names no kind", expected }];
+    const message = `one check cannot be ${kinds.map((kind) => `\`${kind}\``).join(" and ")} at once`;
+    const hint = "put each on a line of its own after a dash";
+    return [{ path: [kinds[1] ?? ""], isAtKey: true, code: "bad-value", message, expected, hint }];
+  },
+  { minProperties: 1, maxProperties: 1 },
+);
 
 const CHECK_ACCEPTS = "`tcp`, `http`, `https`, or a map with one of the keys `tcp`, `http`, `https`, `script`";
 

@@ -9,7 +9,13 @@ const any = () => null;
 
 /** One status code or an inclusive range of them. */
 function statusRange() {
-  return scalar("a status code or a range of them, from 100 to 599, for example 200-299", (input) => {
+  const json = {
+    anyOf: [
+      { type: "integer", minimum: 100, maximum: 599 },
+      { type: "string", pattern: "^\\s*\\d{3}(-\\d{3})?\\s*$" },
+    ],
+  };
+  return scalar("a status code or a range of them, from 100 to 599, for example 200-299", json, (input) => {
     if (typeof input !== "number" && typeof input !== "string") return wrongShape(input);
     const match = /^(\d{3})(?:-(\d{3}))?$/.exec(String(input).trim());
     if (match === null) {
@@ -26,7 +32,8 @@ function statusRange() {
 }
 
 function pattern() {
-  return scalar("a JavaScript regular expression, best in single quotes", (input) => {
+  const json = { type: "string", minLength: 1, maxLength: MAX_PATTERN_LENGTH };
+  return scalar("a JavaScript regular expression, best in single quotes", json, (input) => {
     if (typeof input !== "string") return wrongShape(input, typeof input === "number" ? "put it in quotes" : undefined);
     if (input === "") return refuse("is empty", "it would match everything");
     if (input.length > MAX_PATTERN_LENGTH) return refuse(`is longer than ${MAX_PATTERN_LENGTH} characters`);
@@ -50,10 +57,13 @@ const bodyMap = mapOf("a map with one of the keys contains, matches", {
 const bodySchema = byShape(
   "a map with one of the keys contains, matches",
   {
-    map: ruled(bodyMap, ({ contains, matches }) =>
-      (contains === undefined) === (matches === undefined)
-        ? [{ path: [], code: "bad-value", message: "`body` needs exactly one of `contains` and `matches`" }]
-        : [],
+    map: ruled(
+      bodyMap,
+      ({ contains, matches }) =>
+        (contains === undefined) === (matches === undefined)
+          ? [{ path: [], code: "bad-value", message: "`body` needs exactly one of `contains` and `matches`" }]
+          : [],
+      { minProperties: 1, maxProperties: 1 },
     ),
   },
   "write body: { contains: TEXT }",
@@ -103,6 +113,7 @@ const headersSchema = ruled(
         name.includes(":") ? "a space is missing after the colon" : "write it without blanks",
       );
     }),
+  { propertyNames: { pattern: FIELD_NAME.source } },
 );
 
 export const httpKeys = {
@@ -156,14 +167,18 @@ const tlsMap = mapOf("a map with keys such as verify and serverName", {
   key: optionalKey(text("the path of a PEM file", pemPath), "none", "Key of the client certificate."),
 });
 
-export const tlsSchema = ruled(tlsMap, ({ cert, key }) => {
-  if ((cert === undefined) === (key === undefined)) return [];
-  const [given, missing] = cert === undefined ? ["key", "cert"] : ["cert", "key"];
-  const message = `\`${given}\` needs \`${missing}\` beside it`;
-  return [
-    { path: [given], isAtKey: true, code: "missing-key", message, hint: "a client certificate consists of both" },
-  ];
-});
+export const tlsSchema = ruled(
+  tlsMap,
+  ({ cert, key }) => {
+    if ((cert === undefined) === (key === undefined)) return [];
+    const [given, missing] = cert === undefined ? ["key", "cert"] : ["cert", "key"];
+    const message = `\`${given}\` needs \`${missing}\` beside it`;
+    return [
+      { path: [given], isAtKey: true, code: "missing-key", message, hint: "a client certificate consists of both" },
+    ];
+  },
+  { dependentRequired: { cert: ["key"], key: ["cert"] } },
+);
 
 /** Rules that join keys of an http or https check. */
 export function httpRule({

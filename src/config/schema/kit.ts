@@ -2,10 +2,18 @@ import { z } from "zod";
 import { err, type Result } from "../../base/result.ts";
 import type { KeyPath, ProblemCode } from "../problem.ts";
 
+/** Keywords of a JSON Schema, draft 2020-12. */
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+/** For what is refused whatever it is. */
+export const NOTHING: JsonSchema = { not: {} };
+
 /** What the reference page says about a value; errors quote `accepts`. */
 export interface ValueDoc {
   /** What may be written, as a noun phrase with its range: "a whole number from 1 to 255". */
   readonly accepts: string;
+  /** As much of it as JSON Schema can say: it takes everything that is accepted here. */
+  readonly json: JsonSchema;
 }
 
 /** What the reference page says about a key of a map. */
@@ -22,6 +30,8 @@ const shapesOf = new WeakMap<z.ZodType, Readonly<Partial<Record<Shape, z.ZodType
 
 /** Schemas inside those of `ruled`. */
 const innerOf = new WeakMap<z.ZodType, z.ZodType>();
+/** What JSON Schema can say of their rules. */
+const ruleJson = new WeakMap<z.ZodType, JsonSchema>();
 
 /** Why a value is refused. */
 export interface Refusal {
@@ -63,9 +73,10 @@ export function notSupported(message: string, hint?: string): { readonly ok: fal
 
 /**
  * A value that is read by one function. The reader never guesses: another type is refused with what was expected.
+ * @param json for editors; an empty one takes everything
  * @param read gets the YAML value, never undefined; its messages do not repeat the value, the caret shows it
  */
-export function scalar<T>(accepts: string, read: (input: unknown) => Result<T, Refusal>) {
+export function scalar<T>(accepts: string, json: JsonSchema, read: (input: unknown) => Result<T, Refusal>) {
   const schema = z.unknown().transform((input, context): T => {
     const result: Result<T, Refusal> =
       input === undefined ? err({ message: "is missing", code: "missing-key" }) : read(input);
@@ -75,7 +86,7 @@ export function scalar<T>(accepts: string, read: (input: unknown) => Result<T, R
     context.issues.push({ code: "custom", message, input: null, params: { ...params } });
     return z.NEVER;
   });
-  schema.register(valueDocs, { accepts });
+  schema.register(valueDocs, { accepts, json });
   return schema;
 }
 
@@ -128,13 +139,20 @@ export function byShape<S extends Readonly<Partial<Record<Shape, z.ZodType>>>>(
     for (const issue of result.error.issues) context.issues.push({ ...issue, input: null } as z.core.$ZodRawIssue);
     return z.NEVER;
   });
-  schema.register(valueDocs, { accepts });
+  schema.register(valueDocs, { accepts, json: {} });
   shapesOf.set(schema, shapes);
   return schema;
 }
 
-/** A schema with a rule that joins parts of the value; the rule sees only values that the schema accepts. */
-export function ruled<S extends z.ZodType>(inner: S, rule: (value: z.output<S>) => readonly RuleFinding[]) {
+/**
+ * A schema with a rule that joins parts of the value; the rule sees only values that the schema accepts.
+ * @param json as much of the rule as JSON Schema can say
+ */
+export function ruled<S extends z.ZodType>(
+  inner: S,
+  rule: (value: z.output<S>) => readonly RuleFinding[],
+  json: JsonSchema = {},
+) {
   const schema = z.unknown().transform((input, context): z.output<S> => {
     const result = inner.safeParse(input);
     if (!result.success) {
@@ -154,6 +172,7 @@ export function ruled<S extends z.ZodType>(inner: S, rule: (value: z.output<S>) 
     return result.data;
   });
   innerOf.set(schema, inner);
+  ruleJson.set(schema, json);
   return schema;
 }
 
@@ -164,20 +183,20 @@ export const ACCEPTED_KEYS = "accepted keys: ";
 export function mapOf<S extends z.ZodRawShape>(accepts: string, shape: S) {
   const keys = `${ACCEPTED_KEYS}${Object.keys(shape).join(" ")}`;
   const schema = z.strictObject(shape, { error: (issue) => (issue.code === "unrecognized_keys" ? keys : accepts) });
-  schema.register(valueDocs, { accepts });
+  schema.register(valueDocs, { accepts, json: {} });
   return schema;
 }
 
 export function listOf<T extends z.ZodType>(accepts: string, item: T, min = 0) {
   const schema = z.array(item, { error: () => accepts }).min(min, { error: () => accepts });
-  schema.register(valueDocs, { accepts });
+  schema.register(valueDocs, { accepts, json: min === 0 ? {} : { minItems: min } });
   return schema;
 }
 
-/** A map whose keys are names that the operator chooses. */
-export function namedMap<T extends z.ZodType>(accepts: string, item: T) {
+/** A map whose keys are names that the operator chooses. @param json what JSON Schema can say of the names */
+export function namedMap<T extends z.ZodType>(accepts: string, item: T, json: JsonSchema = {}) {
   const schema = z.record(z.string(), item, { error: () => accepts });
-  schema.register(valueDocs, { accepts });
+  schema.register(valueDocs, { accepts, json });
   return schema;
 }
 
@@ -208,4 +227,8 @@ export function shapesOfSchema(schema: z.ZodType): Readonly<Partial<Record<Shape
 
 export function innerOfSchema(schema: z.ZodType): z.ZodType | undefined {
   return innerOf.get(schema);
+}
+
+export function ruleJsonOf(schema: z.ZodType): JsonSchema {
+  return ruleJson.get(schema) ?? {};
 }

@@ -33,6 +33,8 @@ const syncSchema = mapOf("a map with the keys instance and interface", {
   ttl: optionalKey(integer(1, 255), "1", "TTL of what is sent."),
 });
 
+const NAMED = { propertyNames: { pattern: NAME_PATTERN.source } };
+
 /** The schema of a whole file, with the named parts read by the schemas given: the real ones, or none for a first look. */
 function rootSchemaOf<I extends z.ZodType, G extends z.ZodType, V extends z.ZodType, C extends z.ZodType>(
   instance: I,
@@ -42,19 +44,19 @@ function rootSchemaOf<I extends z.ZodType, G extends z.ZodType, V extends z.ZodT
 ) {
   const vrrpParts = {
     instances: optionalKey(
-      namedMap("a map of instances, each under its name", instance),
+      namedMap("a map of instances, each under its name", instance, NAMED),
       "none",
       "VRRP instances by name.",
     ),
     groups: optionalKey(
-      namedMap("a map of groups, each a list of instances under its name", group),
+      namedMap("a map of groups, each a list of instances under its name", group, NAMED),
       "none",
       "Instances that are master on the same director, such as the two sides of a director that forwards by nat.",
     ),
   };
   const shared = {
     services: optionalKey(
-      namedMap("a map of services, each under its name", service),
+      namedMap("a map of services, each under its name", service, NAMED),
       "none",
       "IPVS services by name.",
     ),
@@ -80,7 +82,12 @@ function rootSchemaOf<I extends z.ZodType, G extends z.ZodType, V extends z.ZodT
       "The kernel's connection synchronisation: established connections survive a handover and a takeover.",
     ),
     node: optionalKey(
-      text(NAME_ACCEPTS, (value) => (NAME_PATTERN.test(value) ? null : { message: "is not a name" })),
+      text(
+        NAME_ACCEPTS,
+        (value) => (NAME_PATTERN.test(value) ? null : { message: "is not a name" }),
+        undefined,
+        NAME_PATTERN,
+      ),
       "the host name",
       "Name of this node in logs and status.",
     ),

@@ -15,7 +15,7 @@ export function integer(
   max: number,
   options: { readonly tooHigh?: string; readonly tooLow?: string } = {},
 ) {
-  return scalar(`a whole number from ${min} to ${max}`, (input) => {
+  return scalar(`a whole number from ${min} to ${max}`, { type: "integer", minimum: min, maximum: max }, (input) => {
     if (typeof input === "string" && /^[+-]?\d+$/.test(input.trim())) {
       return wrongShape(input, `write the number without quotes: ${input.trim().slice(0, 20)}`);
     }
@@ -37,7 +37,7 @@ const YES_NO: Readonly<Record<string, string>> = {
 };
 
 export function boolean() {
-  return scalar("true or false", (input) => {
+  return scalar("true or false", { type: "boolean" }, (input) => {
     if (typeof input === "boolean") return ok(input);
     const meant = typeof input === "string" ? own(YES_NO, input.toLowerCase()) : undefined;
     return wrongShape(
@@ -60,7 +60,7 @@ export function choice<const W extends readonly string[]>(
 ) {
   const listed = words.map((word) => `\`${word}\``).join(", ");
   const accepts = options.accepts ?? (words.length === 1 ? listed : `one of ${listed}`);
-  return scalar(accepts, (input): Result<W[number], Refusal> => {
+  return scalar(accepts, { type: "string", enum: words }, (input): Result<W[number], Refusal> => {
     if (typeof input !== "string") return wrongShape(input);
     const found = words.find((word) => word === input);
     if (found !== undefined) return ok(found);
@@ -77,6 +77,10 @@ function own(table: Readonly<Record<string, string>> | undefined, key: string): 
   return table !== undefined && Object.hasOwn(table, key) ? table[key] : undefined;
 }
 
+/** As JSON Schema can tell it from others: its range it cannot. */
+const DURATION = "^\\s*\\d{1,12}(\\.\\d{1,6})?(us|ms|s|m|h|d)\\s*$";
+const SIZE = "^\\s*\\d{1,10}(B|KiB|MiB)\\s*$";
+
 /**
  * A duration with its unit.
  * @param minUs, maxUs whole microseconds, inclusive
@@ -86,7 +90,7 @@ export function duration(minUs: number, maxUs: number, step?: { readonly us: num
   const range = `a duration with its unit, from ${formatDurationUs(minUs)} to ${formatDurationUs(maxUs)}`;
   const accepts = step === undefined ? range : `${range}, in steps of ${formatDurationUs(step.us)}`;
   const isInRange = (us: number): boolean => us >= minUs && us <= maxUs && (step === undefined || us % step.us === 0);
-  return scalar(accepts, (input) => {
+  return scalar(accepts, { type: "string", pattern: DURATION }, (input) => {
     const bare = typeof input === "number" ? String(input) : typeof input === "string" ? input.trim() : "";
     if (/^\d{1,12}(\.\d{1,6})?$/.test(bare)) return refuse("has no unit", unitHint(bare, isInRange));
     if (typeof input !== "string") return wrongShape(input);
@@ -119,7 +123,8 @@ const SIZE_UNITS: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 102
 
 /** A number of bytes with its unit. */
 export function size(minBytes: number, maxBytes: number) {
-  return scalar(`a size with its unit, from ${formatSize(minBytes)} to ${formatSize(maxBytes)}`, (input) => {
+  const accepts = `a size with its unit, from ${formatSize(minBytes)} to ${formatSize(maxBytes)}`;
+  return scalar(accepts, { type: "string", pattern: SIZE }, (input) => {
     if (typeof input === "number")
       return refuse("has no unit", `write ${formatSize(Math.max(0, Math.trunc(input) || 0))}`);
     if (typeof input !== "string") return wrongShape(input);
@@ -141,9 +146,18 @@ export function formatSize(bytes: number): string {
   return `${bytes}B`;
 }
 
-/** Text that `check` may look at further; null from `check` accepts it. */
-export function text(accepts: string, check: (value: string) => Refusal | null, maxLength = 1024) {
-  return scalar(accepts, (input) => {
+/**
+ * Text that `check` may look at further; null from `check` accepts it.
+ * @param pattern as much of the check as a regular expression can say
+ */
+export function text(accepts: string, check: (value: string) => Refusal | null, maxLength = 1024, pattern?: RegExp) {
+  const json = {
+    type: "string",
+    minLength: 1,
+    maxLength,
+    ...(pattern === undefined ? {} : { pattern: pattern.source }),
+  };
+  return scalar(accepts, json, (input) => {
     if (typeof input === "number" || typeof input === "boolean") {
       return wrongShape(input, "put it in quotes, so that YAML reads it as text");
     }
@@ -167,5 +181,6 @@ export function interfaceName() {
       return value.length > 15 ? { message: "is longer than the 15 characters of an interface name" } : null;
     },
     64,
+    /^[^:\s/]{1,15}$/,
   );
 }

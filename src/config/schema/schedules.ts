@@ -13,7 +13,8 @@ import { choice, duration, integer, text, wrongShape } from "./scalars.ts";
 const DAY = 86_400 * S;
 
 function cronExpression() {
-  return scalar("a cron expression of 5 or 6 fields, for example 0 4 * * *", (input) => {
+  const json = { type: "string", maxLength: 200 };
+  return scalar("a cron expression of 5 or 6 fields, for example 0 4 * * *", json, (input) => {
     if (typeof input !== "string") return wrongShape(input, "put it in quotes");
     if (input.length > 200) return refuse("is too long for a cron expression");
     // The library writes a range out before it looks at its ends.
@@ -36,7 +37,7 @@ function cronExpression() {
 }
 
 function timeZone() {
-  return scalar("the name of a time zone, for example Europe/Berlin", (input) => {
+  return scalar("the name of a time zone, for example Europe/Berlin", { type: "string" }, (input) => {
     if (typeof input !== "string") return wrongShape(input);
     if (/^[A-Za-z][\w+/-]{0,63}$/.test(input)) {
       try {
@@ -52,7 +53,7 @@ function timeZone() {
 }
 
 function probeTarget() {
-  return scalar(TARGET_ACCEPTS, (input) => {
+  return scalar(TARGET_ACCEPTS, { type: "string" }, (input) => {
     if (typeof input !== "string") return wrongShape(input);
     const target = parseTarget(input);
     return target.ok
@@ -132,6 +133,10 @@ const mapAction = ruled(
         hint: "remove it",
         isAtKey: true,
       }));
+  },
+  {
+    oneOf: ["drill", "drain", "enable"].map((name) => ({ required: [name] })),
+    dependentRequired: Object.fromEntries(["kind", "target", "maxGap", "maxFailed"].map((name) => [name, ["drill"]])),
   },
 );
 

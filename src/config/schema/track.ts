@@ -10,7 +10,8 @@ const WEIGHT_MAX = 253;
 
 function trackWeight() {
   const accepts = `a whole number from -${WEIGHT_MAX} to ${WEIGHT_MAX}, not 0`;
-  return scalar(accepts, (input) => {
+  const json = { type: "integer", minimum: -WEIGHT_MAX, maximum: WEIGHT_MAX, not: { const: 0 } };
+  return scalar(accepts, json, (input) => {
     if (typeof input !== "number") return wrongShape(input);
     if (!Number.isInteger(input) || Math.abs(input) > WEIGHT_MAX) return refuse("is out of range");
     return input === 0 ? refuse("has no effect", "leave the key out to go to fault instead") : ok(input);

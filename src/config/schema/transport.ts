@@ -23,7 +23,8 @@ export const peersSchema = listOf(
 
 /** `file:/etc/holdfast/vrrp.key` or `credential:vrrp-key`: never the key itself. */
 function keySource() {
-  return scalar("file:/PATH or credential:NAME", (input): Result<KeySource, Refusal> => {
+  const json = { type: "string", pattern: "^(file:/|credential:[A-Za-z0-9])" };
+  return scalar("file:/PATH or credential:NAME", json, (input): Result<KeySource, Refusal> => {
     if (typeof input !== "string") return wrongShape(input);
     const file = /^file:(\/.*)$/.exec(input);
     if (file?.[1] !== undefined) return ok({ type: "file", path: file[1] } as const);
