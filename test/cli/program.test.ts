@@ -209,10 +209,7 @@ describe("the command line", () => {
       ],
       [["events", "--since", "7"], /argument '7' is invalid\. Write how long ago, such as 2h, or a time/],
       [["events", "--type", "sever"], /"sever" is no type of event; daemon, process, instance/],
-      [
-        ["schema", "plan"],
-        /value 'plan' is invalid for argument 'of'\. Allowed choices are config, status, event\./,
-      ],
+      [["schema", "plan"], /value 'plan' is invalid for argument 'of'\. Allowed choices are config, status, event\./],
       [["status", "--watch", "5"], /argument '5' is invalid\. Write how often, with a unit/],
       [["status", "--watch", "10ms"], /It is from 100ms to 1h\./],
       [["status", "--run-dir"], /^holdfast: option '--run-dir <dir>' argument missing\. See `holdfast --help`\.\n$/],

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { appendFileSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { JournalEvent } from "../../src/control/events.ts";
+import { assertIsEvent, assertIsStatus } from "../support/json-schema.ts";
 import { type Outcome, type Running, run, tryRun } from "./support/commands.ts";
 import { isRunning, placeIn, startDaemon, statusOf } from "./support/daemon.ts";
 import { type Director, PROGRAM } from "./support/director.ts";
@@ -46,7 +47,11 @@ describe("events of two directors", () => {
     return stdout
       .split("\n")
       .filter(Boolean)
-      .map((line) => JSON.parse(line) as JournalEvent);
+      .map((line) => {
+        const event = JSON.parse(line) as JournalEvent;
+        assertIsEvent(event);
+        return event;
+      });
   };
   /** `backup -> master` of the instance, in order. */
   const phases = (events: readonly JournalEvent[]): readonly string[] =>
@@ -89,6 +94,9 @@ describe("events of two directors", () => {
       (status) => status?.instances[0]?.heard?.address === "192.0.2.11",
       { withinMs: 20_000 },
     );
+    const shown = holdfast(2, "status", "--json");
+    assert.equal(shown.status, 0, shown.stderr);
+    assertIsStatus(JSON.parse(shown.stdout));
     const stream = curl(2);
     await stream.line(/^retry: 1000$/);
     // All of it dies, the one that would say goodbye first.

@@ -5,6 +5,7 @@ import type { EventPage, JournalEvent } from "../../../src/control/events.ts";
 import type { OverrideAnswer } from "../../../src/control/overrides.ts";
 import type { DirectorStatus, ReloadReport } from "../../../src/control/status.ts";
 import type { KernelPlan } from "../../../src/plan/model.ts";
+import { assertIsEvent, assertIsStatus } from "../../support/json-schema.ts";
 import type { Running } from "./commands.ts";
 import { Director, PROGRAM } from "./director.ts";
 import type { Host } from "./hosts.ts";
@@ -64,8 +65,11 @@ function ask(
   });
 }
 
+/** Every status that a scenario looks at is held against the JSON Schema. */
 export async function statusOf(director: Director): Promise<DirectorStatus> {
-  return (await ask(director, "GET", "/v1/status")).body as DirectorStatus;
+  const { body } = await ask(director, "GET", "/v1/status");
+  assertIsStatus(body);
+  return body as DirectorStatus;
 }
 
 export async function planOf(director: Director): Promise<KernelPlan> {
@@ -77,7 +81,9 @@ export async function planOf(director: Director): Promise<KernelPlan> {
 /** What happened, the newest last; of some types only. */
 export async function eventsOf(director: Director, ...types: readonly string[]): Promise<readonly JournalEvent[]> {
   const query = types.map((type) => `&type=${type}`).join("");
-  return ((await ask(director, "GET", `/v1/events?limit=1000${query}`)).body as EventPage).events;
+  const { events } = (await ask(director, "GET", `/v1/events?limit=1000${query}`)).body as EventPage;
+  for (const event of events) assertIsEvent(event);
+  return events;
 }
 
 /** Orders something about a server, over what its checks say. @param body as the control API takes it */
