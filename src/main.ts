@@ -196,6 +196,24 @@ async function main(argv: readonly string[]): Promise<ExitCode | null> {
       ]);
       return importFile({ ...options, nodeName: hostname() }, terminal, nodeFiles);
     },
+    doctor: async (options) => {
+      const [{ doctorCommand }, { applyFixes, lookAround }, { nodeFiles }, { hmacSha256 }] = await Promise.all([
+        import("./cli/doctor.ts"),
+        import("./app/doctor.ts"),
+        import("./sys/node-files.ts"),
+        import("./app/advert-auth.ts"),
+      ]);
+      return doctorCommand(
+        { ...options, nodeName: hostname(), controlSocket: controlSocketIn(options.runDir) },
+        terminal,
+        {
+          files: nodeFiles,
+          hmac: hmacSha256,
+          look: (wanted) => lookAround(wanted, { hmac: hmacSha256 }),
+          fix: applyFixes,
+        },
+      );
+    },
     completion: async ({ shell }) => {
       const { completionScript } = await import("./cli/completion/scripts.ts");
       terminal.out.write(completionScript(shell));

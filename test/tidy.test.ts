@@ -18,6 +18,7 @@ const ROOMS: Readonly<
   ipvs: { rooms: ["base"], packages: [], node: false },
   plan: { rooms: ["base", "health", "ipvs"], packages: [], node: false },
   realserver: { rooms: ["base"], packages: [], node: false },
+  doctor: { rooms: ["base", "ipvs", "vrrp"], packages: [], node: false },
   netlink: { rooms: ["base", "ipvs"], packages: [], node: false },
   drill: { rooms: ["base"], packages: [], node: false },
   config: { rooms: ["base", "drill"], packages: ["yaml", "zod", "node-cron"], node: false },
@@ -30,16 +31,20 @@ const ROOMS: Readonly<
   app: {
     rooms: [
       ...["base", "ports", "vrrp", "health", "ipvs", "plan", "netlink", "drill", "config", "checks", "ipc", "control"],
-      ...["log", "metrics", "sys"],
+      ...["log", "metrics", "doctor", "sys"],
     ],
     packages: ["node-cron"],
     node: true,
   },
-  cli: { rooms: ["base", "drill", "config", "plan", "control", "realserver"], packages: ["commander"], node: true },
+  cli: {
+    rooms: ["base", "drill", "config", "plan", "control", "realserver", "doctor"],
+    packages: ["commander"],
+    node: true,
+  },
 };
 
 /** Rooms whose values may be described (import type) by every room above them. */
-const PURE = ["base", "vrrp", "health", "ipvs", "plan", "netlink", "drill", "config", "ports", "realserver"];
+const PURE = ["base", "vrrp", "health", "ipvs", "plan", "netlink", "drill", "config", "ports", "realserver", "doctor"];
 
 /** Words that a pure room may not mention: time, chance, the process, the outside. */
 const IMPURE = /\b(setTimeout|setInterval|setImmediate|Date\b|Math\.random|process\.|require\()/;

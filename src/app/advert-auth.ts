@@ -19,7 +19,7 @@ import {
 const MULTICAST_SENDERS = 16;
 const NO_TRAILER = Buffer.alloc(0);
 
-const hmacSha256: HmacSha256 = (key, data) => createHmac("sha256", key).update(data).digest();
+export const hmacSha256: HmacSha256 = (key, data) => createHmac("sha256", key).update(data).digest();
 
 export interface AuthCollaborators {
   readonly clock: Clock;

@@ -5,6 +5,7 @@ import { addCheck, type CheckHandler } from "./commands/check.ts";
 import { type CommandLine, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR, examples } from "./commands/command.ts";
 import { addCompletion, type CompletionHandler } from "./commands/completion.ts";
 import { addConfirm, type ConfirmHandler } from "./commands/confirm.ts";
+import { addDoctor, type DoctorHandler } from "./commands/doctor.ts";
 import { addDrill, type DrillHandler } from "./commands/drill.ts";
 import { addEvents, type EventsHandler } from "./commands/events.ts";
 import { addHandover, type HandoverHandler } from "./commands/handover.ts";
@@ -39,6 +40,7 @@ export type Handlers = RunHandler &
   RealServerHandler &
   ImportHandler &
   SchemaHandler &
+  DoctorHandler &
   CompletionHandler;
 
 /** In the order of the help text. */
@@ -61,6 +63,7 @@ const COMMANDS: readonly ((commandLine: CommandLine<Handlers>) => void)[] = [
   addRealServer,
   addImport,
   addSchema,
+  addDoctor,
   addCompletion,
 ];
 

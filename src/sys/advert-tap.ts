@@ -13,7 +13,7 @@ import {
   SOCK_DGRAM,
   SOL_PACKET,
 } from "./constants.ts";
-import { sockaddrLink } from "./sockaddr.ts";
+import { macText, sockaddrLink } from "./sockaddr.ts";
 import { type ReceiveFacts, Socket } from "./socket.ts";
 
 /** More than a full receive buffer holds. */
@@ -51,7 +51,7 @@ function assemble(program: readonly Instruction[]): Buffer {
 }
 
 /** Passes IPv4 packets of protocol 112; or, with a port, UDP datagrams to it. All else never wakes this process. */
-function advertFilter(udpPort: number | null): Buffer {
+export function advertFilter(udpPort: number | null): Buffer {
   if (udpPort === null) {
     return assemble([
       [LD_WORD, 0, 0, FRAME_PROTOCOL],
@@ -126,7 +126,6 @@ class KernelAdvertTap implements AdvertTap {
     if (length < SOURCE.to || this.#address.readUInt8(SLL_HALEN) !== 6) return;
     const router = ipFromBytes(this.#packet.subarray(SOURCE.from, SOURCE.to));
     if (this.#macs.size >= MAX_ROUTERS && !this.#macs.has(router)) return;
-    const hex = this.#address.toString("hex", SLL_ADDR, SLL_ADDR + 6);
-    this.#macs.set(router, hex.replace(/(..)(?!$)/g, "$1:"));
+    this.#macs.set(router, macText(this.#address.subarray(SLL_ADDR, SLL_ADDR + 6)));
   }
 }

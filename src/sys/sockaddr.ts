@@ -50,3 +50,8 @@ export function sockaddrUnix(path: string): Buffer {
   bytes.set(name, 2);
   return bytes;
 }
+
+/** `02:00:00:00:00:0b` */
+export function macText(bytes: Buffer): string {
+  return bytes.toString("hex").replace(/(..)(?!$)/g, "$1:");
+}

@@ -30,3 +30,16 @@ export function encodeGratuitousArp(mac: string, address: IpText, from = mac): B
   const fixed = Buffer.from("08060001080006040001", "hex");
   return Buffer.concat([BROADCAST, source, fixed, hardware, ip, BROADCAST, ip]);
 }
+
+/**
+ * An ARP probe: asks who has an address without saying an own one, so that no neighbour learns anything from it. 42 bytes.
+ * @param mac of the interface that asks
+ * @see RFC 5227 section 2.1.1
+ */
+export function encodeArpProbe(mac: string, address: IpText): Buffer {
+  assert(MAC.test(mac), `not a MAC address: ${mac}`);
+  assert(familyOf(address) === 4, `ARP asks for IPv4 addresses, not ${address}`);
+  const hardware = Buffer.from(mac.replaceAll(":", ""), "hex");
+  const fixed = Buffer.from("08060001080006040001", "hex");
+  return Buffer.concat([BROADCAST, hardware, fixed, hardware, Buffer.alloc(4), Buffer.alloc(6), ipToBytes(address)]);
+}

@@ -61,6 +61,7 @@ async function holdfast(
       drillList: record,
       drillShow: record,
       import: record,
+      doctor: record,
       completion: record,
       status: async (call) => {
         calls.push(call);

@@ -1,0 +1,385 @@
+// lab-needs: netns
+// Every finding of `holdfast doctor` that needs no IPVS: provoked on a real network, found, mended by the command that it names or by
+// `--fix`, and gone. A pair that is well has none, before it starts and while it runs. The others: doctor-guest.lab.ts.
+import assert from "node:assert/strict";
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { CATALOGUE, type DoctorFinding, type DoctorId } from "../../src/doctor/catalogue.ts";
+import { type Director, PROGRAM, ROOT, startDirector } from "./support/director.ts";
+import { type DoctorRun, doctor, idsOf, NEEDS_GUEST, only } from "./support/doctor.ts";
+import type { Host } from "./support/hosts.ts";
+import { keepalivedInstance, startKeepalived } from "./support/keepalived.ts";
+import { Topology } from "./support/topology.ts";
+import { held } from "./support/vrrp-pair.ts";
+import { waitFor } from "./support/wait.ts";
+
+const VIP = "192.0.2.100";
+/** In front of a command: Debian's libfaketime shows it another wall clock, and the usual monotonic one. */
+const ahead = (by: string): string[] => [
+  ...["env", `LD_PRELOAD=${libfaketime()}`, `FAKETIME=${by}`, "FAKETIME_DONT_FAKE_MONOTONIC=1"],
+];
+
+function libfaketime(): string {
+  const folder = readdirSync("/usr/lib").find((name) => existsSync(`/usr/lib/${name}/faketime/libfaketime.so.1`));
+  assert.ok(folder !== undefined, "Debian's faketime is not installed");
+  return `/usr/lib/${folder}/faketime/libfaketime.so.1`;
+}
+
+interface Parts {
+  readonly instance?: string;
+  readonly transport?: string;
+  readonly priority?: number;
+  readonly interface?: string;
+  readonly services?: string;
+}
+
+/** A director's file; adverts each 100 ms, so that the doctor listens for half a second. */
+function yaml({
+  instance = "",
+  transport = "multicast",
+  priority = 150,
+  interface: device = "eth0",
+  services = "",
+}: Parts = {}): string {
+  return `vrrp:
+  instances:
+    web4: { interface: ${device}, vrid: 51, priority: ${priority}, advertise: 100ms, transport: ${transport}, addresses: [${VIP}/32]${instance} }
+${services === "" ? "" : `services:\n${services}`}`;
+}
+
+const DR = `  web: { listen: "${VIP}:80", forward: dr, servers: ["192.0.2.21:80", "192.0.2.22:80"], checks: [] }\n`;
+
+describe("holdfast doctor", function () {
+  this.timeout(60_000);
+  let topology: Topology;
+  let lb: Host;
+  let rs: Host;
+  /** What was provoked; in the end, everything. */
+  const seen = new Set<DoctorId>();
+
+  before(() => {
+    topology = new Topology({ method: "dr", servers: 2, directors: 2, isBare: true });
+    lb = topology.lb(1);
+    rs = topology.rs(1).host;
+  });
+
+  after(async () => {
+    await topology?.close();
+  });
+
+  const examine = (text: string, run: DoctorRun = {}, host = lb) => doctor(host, topology.dir, text, run);
+
+  async function finds(id: DoctorId, text: string, run: DoctorRun = {}): Promise<DoctorFinding> {
+    const finding = only(await examine(text, run), id);
+    seen.add(id);
+    return finding;
+  }
+
+  async function isClean(text: string, run: DoctorRun = {}, host = lb): Promise<void> {
+    const report = await examine(text, run, host);
+    assert.deepEqual(report.findings, [], JSON.stringify(report, null, 2));
+  }
+
+  /** Runs the command that a finding names, as an operator would. */
+  function remedy({ remedy: command }: DoctorFinding, host = lb): void {
+    host.exec(["sh", "-ec", command]);
+  }
+
+  describe("on this machine", () => {
+    it("nothing, where all is well before a start", async () => {
+      await isClean(yaml({ services: DR }));
+      const text = await lb.execAsync([process.execPath, PROGRAM, "doctor", write(yaml())]);
+      assert.deepEqual([text.status, text.stdout], [0, "no findings\n"]);
+    });
+
+    it("interface-missing, -down and -without-address", async () => {
+      const missing = await finds("interface-missing", yaml({ interface: "eth7" }));
+      assert.match(missing.title, /eth7, which does not exist/);
+      lb.exec(["ip", "link", "set", "eth0", "down"]);
+      remedy(await finds("interface-down", yaml()));
+      await isClean(yaml());
+      lb.exec(["ip", "address", "flush", "dev", "eth0", "scope", "global"]);
+      await finds("interface-without-address", yaml());
+      lb.addAddress("192.0.2.11/24", "eth0");
+      await isClean(yaml());
+    });
+
+    it("not-privileged, which is no crash, and what was not looked at for want of it", async () => {
+      const report = await examine(yaml(), { wrapper: ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] });
+      const finding = only(report, "not-privileged");
+      seen.add("not-privileged");
+      assert.match(finding.title, /CAP_NET_ADMIN and CAP_NET_RAW/);
+      assert.match(JSON.stringify(report.unseen), /answers ARP/);
+    });
+
+    it("addon-missing", async () => {
+      const copy = join(topology.dir, "copy");
+      mkdirSync(copy);
+      for (const entry of ["dist", "package.json"]) cpSync(join(ROOT, entry), join(copy, entry), { recursive: true });
+      symlinkSync(join(ROOT, "node_modules"), join(copy, "node_modules"));
+      await finds("addon-missing", yaml(), { program: join(copy, "dist/main.js") });
+    });
+
+    it("sysctl-needed: --fix --dry-run says it, --fix sets it, and then it is gone", async () => {
+      const nat = yaml({
+        services: `  web: { listen: "${VIP}:80", forward: nat, servers: ["192.0.2.21:80"], checks: [] }\n`,
+      });
+      lb.sysctl({ "net.ipv4.ip_forward": "0" });
+      const finding = await finds("sysctl-needed", nat);
+      assert.equal(finding.remedy, "sysctl -w net.ipv4.ip_forward=1");
+      const dry = await examine(nat, { args: ["--fix", "--dry-run"] });
+      assert.deepEqual([dry.status, lb.exec(["sysctl", "-n", "net.ipv4.ip_forward"])], [1, "0\n"]);
+      const fixed = await examine(nat, { args: ["--fix"] });
+      assert.deepEqual([fixed.status, fixed.fixed], [0, ["net.ipv4.ip_forward=1"]]);
+      assert.equal(lb.exec(["sysctl", "-n", "net.ipv4.ip_forward"]), "1\n");
+      await isClean(nat);
+      lb.sysctl({ "net.ipv4.ip_forward": "0" });
+    });
+
+    it("rp-filter-strict: only where the default route leaves by another interface; --fix mends it", async () => {
+      lb.sysctl({ "net.ipv4.conf.all.rp_filter": "1" });
+      await isClean(yaml({ services: DR }));
+      lb.exec(["sh", "-ec", "ip link add eth1 type veth peer name far; ip link set far up; ip link set eth1 up"]);
+      lb.exec(["sh", "-ec", "ip address add 10.9.0.1/24 dev eth1; ip route add default via 10.9.0.2"]);
+      const finding = await finds("rp-filter-strict", yaml({ services: DR }));
+      assert.match(finding.title, /eth0.*eth1/);
+      const fixed = await examine(yaml({ services: DR }), { args: ["--fix"] });
+      assert.deepEqual([fixed.status, fixed.fixed], [0, ["net.ipv4.conf.eth0.rp_filter=2"]]);
+      lb.exec(["ip", "link", "del", "eth1"]);
+      lb.sysctl({ "net.ipv4.conf.all.rp_filter": "0", "net.ipv4.conf.eth0.rp_filter": "0" });
+    });
+
+    it("dr-server-off-link", async () => {
+      const far = DR.replace("192.0.2.22", "198.51.100.22");
+      assert.match((await finds("dr-server-off-link", yaml({ services: far }))).title, /198\.51\.100\.22/);
+      await isClean(yaml({ services: far.replace("dr,", "tun,") }));
+    });
+
+    it("tunnel-mtu-ipv6 and path-mtu-hole", async () => {
+      const tun6 = `  web6: { listen: "[2001:db8::100]:80", forward: { tun: gue }, servers: ["[2001:db8::21]:80"], checks: [] }\n`;
+      lb.addAddress("2001:db8::11/64", "eth0");
+      await isClean(yaml({ services: tun6 }));
+      lb.exec(["ip", "link", "set", "eth0", "mtu", "1300"]);
+      remedy(await finds("tunnel-mtu-ipv6", yaml({ services: tun6 })));
+      await isClean(yaml({ services: tun6 }));
+      lb.exec(["ip", "link", "set", "eth0", "mtu", "1500"]);
+      const tun = DR.replace("dr,", "tun,");
+      // What is larger than the receiver's MTU is dropped there, and nobody is told.
+      rs.exec(["ip", "link", "set", "eth0", "mtu", "1400"]);
+      assert.match((await finds("path-mtu-hole", yaml({ services: tun }))).title, /1500 bytes to 192\.0\.2\.21/);
+      rs.exec(["ip", "link", "set", "eth0", "mtu", "1500"]);
+      await isClean(yaml({ services: tun }));
+    });
+
+    it("descriptors-few", async () => {
+      const servers = Array.from({ length: 200 }, (_, index) => `"10.0.0.${21 + index}:80"`).join(", ");
+      const many = `  web: { listen: "${VIP}:80", forward: nat, servers: [${servers}], checks: [tcp] }\n`;
+      lb.sysctl({ "net.ipv4.ip_forward": "1" });
+      const finding = await finds("descriptors-few", yaml({ services: many }), {
+        wrapper: ["prlimit", "--nofile=128:128"],
+      });
+      assert.match(finding.title, /128 descriptors, and 200 checks/);
+      await isClean(yaml({ services: many }), { wrapper: ["prlimit", "--nofile=1024:1024"] });
+      lb.sysctl({ "net.ipv4.ip_forward": "0" });
+    });
+
+    it("clock-not-kept, where signatures go by the clock", async () => {
+      const signed = yaml({ instance: `, auth: { hmac: { keys: { 1: "file:${key()}" } } }` });
+      await finds("clock-not-kept", signed);
+      keptClock();
+      await isClean(signed);
+      forgetClock();
+    });
+  });
+
+  describe("on its networks", () => {
+    it("address-already-here", async () => {
+      lb.addAddress(`${VIP}/32`, "eth0");
+      remedy(await finds("address-already-here", yaml()));
+      await isClean(yaml());
+    });
+
+    it("vip-arp-stranger, named by its MAC address", async () => {
+      topology.client.addAddress(`${VIP}/32`, "eth0");
+      const finding = await finds("vip-arp-stranger", yaml({ services: DR }));
+      const [link] = JSON.parse(topology.client.exec(["ip", "-j", "link", "show", "dev", "eth0"])) as {
+        address: string;
+      }[];
+      assert.ok(finding.title.startsWith(link?.address ?? "?"), finding.title);
+      // Nobody learns anything from being asked.
+      assert.equal(topology.client.exec(["ip", "neigh", "show", "192.0.2.11"]), "");
+      topology.client.exec(["ip", "address", "del", `${VIP}/32`, "dev", "eth0"]);
+      await isClean(yaml({ services: DR }));
+    });
+
+    it("real-server-answers-arp, mended by the command that it names", async () => {
+      rs.addAddress(`${VIP}/32`, "lo");
+      const finding = await finds("real-server-answers-arp", yaml({ services: DR }));
+      assert.match(finding.title, /real server 192\.0\.2\.21 /);
+      const command = /holdfast (realserver up .*?) +#/.exec(finding.remedy)?.[1] ?? "";
+      const stateDir = ["--state-dir", join(topology.dir, "rs-state")];
+      rs.exec([process.execPath, PROGRAM, ...command.split(" "), ...stateDir]);
+      await isClean(yaml({ services: DR }));
+      rs.exec([process.execPath, PROGRAM, "realserver", "down", ...stateDir]);
+      rs.exec(["ip", "address", "del", `${VIP}/32`, "dev", "lo"]);
+    });
+  });
+
+  describe("at its peers", () => {
+    /** Runs keepalived on a host while something is looked at. */
+    async function beside(conf: string, use: () => Promise<void>, host = topology.lb(2)): Promise<void> {
+      const program = startKeepalived(topology, host, conf);
+      try {
+        await waitFor(
+          "keepalived is master",
+          () => program.lines.join("\n"),
+          (text) => /MASTER STATE/.test(text),
+          {
+            withinMs: 20_000,
+          },
+        );
+        await use();
+      } finally {
+        await program.stop("SIGTERM");
+      }
+    }
+
+    const peer = (change: Partial<Parameters<typeof keepalivedInstance>[0]> = {}) =>
+      keepalivedInstance({ priority: 100, advertiseS: 0.1, address: VIP, ...change });
+
+    it("nothing, beside a keepalived that is set the same", async () => {
+      await beside(peer(), () => isClean(yaml({ services: DR })));
+    });
+
+    it("vrid-stranger", async () => {
+      await beside(peer({ address: "192.0.2.200" }), async () => {
+        const finding = await finds("vrid-stranger", yaml());
+        assert.match(finding.title, /192\.0\.2\.12 uses VRID 51 for the addresses 192\.0\.2\.200/);
+        await isClean(yaml().replace("vrid: 51", "vrid: 52"));
+      });
+    });
+
+    it("peer-interval, peer-checksum, peer-priority and peer-addresses", async () => {
+      await beside(peer({ advertiseS: 0.2 }), async () => void (await finds("peer-interval", yaml())));
+      await beside(peer(), async () => {
+        await finds("peer-checksum", yaml({ instance: ", checksum: message-only" }));
+        await finds("peer-priority", yaml({ priority: 100 }));
+      });
+      await beside(peer({ address: `${VIP}/32\n    192.0.2.101` }), async () => {
+        assert.match((await finds("peer-addresses", yaml())).title, /192\.0\.2\.101/);
+      });
+    });
+
+    it("peer-version, peer-transport and peer-auth", async () => {
+      const version2 = peer({ advertiseS: 1 }).replace("vrrp_version 3", "vrrp_version 2");
+      // Version 2 counts seconds; so that the doctor listens long enough, this node does as well.
+      await beside(version2, async () => void (await finds("peer-version", yaml().replace("100ms", "1s"))));
+      const unicast = { source: "192.0.2.12", peers: ["192.0.2.11"] };
+      await beside(peer({ unicast }), async () => void (await finds("peer-transport", yaml())));
+      await beside(peer(), async () => {
+        keptClock();
+        await finds("peer-auth", yaml({ instance: `, auth: { hmac: { keys: { 1: "file:${key()}" } } }` }));
+        forgetClock();
+      });
+    });
+
+    it("peer-garbled and vrrp-from-afar: packets changed on their way", async () => {
+      const out = (rule: string) =>
+        `nft 'table ip m { chain o { type filter hook output priority 0; ip protocol 112 ${rule}; }; }'`;
+      const change = async (rule: string, id: DoctorId) => {
+        topology.lb(2).exec(["sh", "-ec", out(rule)]);
+        try {
+          await finds(id, yaml());
+        } finally {
+          topology.lb(2).exec(["nft", "delete", "table", "ip", "m"]);
+        }
+      };
+      await beside(peer(), async () => {
+        await change("@th,16,8 set 99", "peer-garbled");
+        await change("ip ttl set 64", "vrrp-from-afar");
+        await isClean(yaml());
+      });
+    });
+
+    it("own-address-elsewhere", async () => {
+      const twin = topology.rs(2).host;
+      twin.exec(["sh", "-ec", "ip address flush dev eth0 scope global; ip address add 192.0.2.11/24 dev eth0"]);
+      await beside(peer(), async () => void (await finds("own-address-elsewhere", yaml())), twin);
+      twin.exec(["sh", "-ec", "ip address flush dev eth0 scope global; ip address add 192.0.2.22/24 dev eth0"]);
+    });
+
+    it("clock-differs: a peer that signs by a clock two minutes ahead", async () => {
+      const signed = (priority: number, window = "1m") =>
+        yaml({ priority, instance: `, auth: { hmac: { keys: { 1: "file:${key()}" }, window: ${window} } }` });
+      keptClock();
+      const peerAhead = startDirector(topology, topology.lb(2), signed(100, "5m"), ahead("+120s"));
+      try {
+        await held(topology, ["lb2"], [peerAhead]);
+        await finds("clock-differs", signed(150));
+        await isClean(signed(150, "5m"));
+      } finally {
+        await peerAhead.stop();
+        forgetClock();
+      }
+    });
+
+    it("two-masters; and nothing on either director of a pair that is well", async () => {
+      const directors: Director[] = [];
+      const runDir = (number: number) => ({ runDir: join(topology.dir, `lb${number}`, "run") });
+      try {
+        directors.push(startDirector(topology, lb, yaml({ priority: 150 })));
+        await held(topology, ["lb1"], directors);
+        directors.push(startDirector(topology, topology.lb(2), yaml({ priority: 100 })));
+        await directors[1]?.program.line(/initialize -> backup/);
+        await isClean(yaml({ priority: 150 }), runDir(1));
+        await isClean(yaml({ priority: 100 }), runDir(2), topology.lb(2));
+
+        topology
+          .lb(2)
+          .exec(["nft", "table ip deaf { chain i { type filter hook input priority 0; ip protocol 112 drop; }; }"]);
+        await waitFor(
+          "both hold the VIP",
+          () => topology.holders(),
+          (holders) => holders.length === 2,
+          { withinMs: 10_000 },
+        );
+        const report = await examine(yaml({ priority: 150 }), runDir(1));
+        assert.ok(idsOf(report).includes("two-masters"), JSON.stringify(report));
+        seen.add("two-masters");
+        topology.lb(2).exec(["nft", "delete", "table", "ip", "deaf"]);
+        await held(topology, ["lb1"], directors);
+        await isClean(yaml({ priority: 150 }), runDir(1));
+      } finally {
+        for (const director of directors) await director.stop();
+      }
+    });
+  });
+
+  it("had every finding that does not need a guest", () => {
+    const all = (Object.keys(CATALOGUE) as DoctorId[]).filter((id) => !NEEDS_GUEST.includes(id));
+    assert.deepEqual([...seen].sort(), all.sort());
+  });
+
+  function write(text: string): string {
+    const file = join(topology.dir, "plain.yaml");
+    writeFileSync(file, text);
+    return file;
+  }
+
+  /** A key file, the same for all. */
+  function key(): string {
+    const file = join(topology.dir, "vrrp.key");
+    writeFileSync(file, `hex:${"5a".repeat(32)}\n`, { mode: 0o600 });
+    return file;
+  }
+
+  /** /run is the lab's own: no machine's clock is touched. */
+  function keptClock(): void {
+    mkdirSync("/run/systemd/timesync", { recursive: true });
+    writeFileSync("/run/systemd/timesync/synchronized", "");
+  }
+
+  function forgetClock(): void {
+    rmSync("/run/systemd/timesync/synchronized", { force: true });
+  }
+});
