@@ -39,9 +39,11 @@ export async function planCommand(
   { planOffline }: PlanCollaborators,
 ): Promise<ExitCode> {
   const client = new ControlClient({ path: options.controlSocket, timeoutMs: PLAN_TIMEOUT_MS });
-  const status = await statusOrNull(client);
+  const status = await orNull(() => client.status());
   const isSame = status !== null && status.config.file === resolve(options.file);
-  const plan = isSame ? await fromDaemon(client) : toText(planOffline(status), options.file, terminal);
+  const asked = isSame ? await orNull(() => fromDaemon(client)) : null;
+  // A daemon that ended meanwhile is none.
+  const plan = asked ?? toText(planOffline(isSame ? null : status), options.file, terminal);
   if (!plan.ok) {
     if (options.json) terminal.out.write(`${JSON.stringify({ error: plan.error }, null, 2)}\n`);
     else terminal.err.write(plan.error);
@@ -66,9 +68,10 @@ export function renderPlan(plan: KernelPlan, terminal: Terminal): string {
     .join("");
 }
 
-async function statusOrNull(client: ControlClient): Promise<DirectorStatus | null> {
+/** What a daemon answers; null = none does. */
+async function orNull<Value>(ask: () => Promise<Value>): Promise<Value | null> {
   try {
-    return await client.status();
+    return await ask();
   } catch (thrown) {
     if (thrown instanceof DirectorError && thrown.code === "DAEMON_UNREACHABLE") return null;
     throw thrown;
