@@ -165,9 +165,11 @@ function ownCommands(command: string): readonly (readonly string[])[] {
 /** Whether the command line is taken as it stands, without doing anything. */
 async function accepted(argv: readonly string[]) {
   const said: string[] = [];
-  const output = { write: (text: string) => void said.push(text), isTerminal: false };
+  // `--version` prints its answer; a complaint goes to stderr.
+  const out = { write: () => {}, isTerminal: false };
+  const err = { write: (text: string) => void said.push(text), isTerminal: false };
   // Whatever the command is called, it is fine: the program's own parser has the say.
   const handlers = new Proxy({} as Handlers, { get: () => async () => 0 });
-  const exitCode = await runProgram(argv, "0", handlers, { out: output, err: output, env: {} });
+  const exitCode = await runProgram(argv, "0", handlers, { out, err, env: {} });
   return { exitCode, said: said.join("") };
 }

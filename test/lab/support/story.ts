@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import { chmodSync, existsSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { blocksOf, commandsOf, firstMissing, reasonNotToRun, type ShownCommand } from "../../support/documents.ts";
+import {
+  type Block,
+  blocksOf,
+  commandsOf,
+  firstMissing,
+  reasonNotToRun,
+  type ShownCommand,
+} from "../../support/documents.ts";
 import type { Outcome, Running } from "./commands.ts";
 import { PROGRAM } from "./director.ts";
 import type { Host } from "./hosts.ts";
@@ -21,6 +28,7 @@ const LOOK_MS = 120_000;
 const ANSWERS: readonly { readonly pattern: RegExp; readonly codes: readonly number[] }[] = [
   { pattern: /^holdfast plan/, codes: [0, 2] },
   { pattern: /^holdfast status/, codes: [0, 3] },
+  { pattern: /^holdfast (import|doctor)/, codes: [0, 1] },
 ];
 
 /**
@@ -53,24 +61,30 @@ export class Story {
   /**
    * Carries out a page from top to bottom.
    * @param takes which blocks; all unless said
+   * @param host where a command is typed whose prompt names no host
    */
-  async carryOut(markdown: string, takes: (heading: string, text: string) => boolean = () => true): Promise<void> {
-    for (const { language, words, text, heading } of blocksOf(markdown)) {
-      if (!takes(heading, text)) continue;
-      if (language === "yaml") for (const name of words) this.writeConfig(name, text);
-      if (language !== "console") continue;
-      for (const command of commandsOf(text)) await this.type(command);
-    }
+  async carryOut(
+    markdown: string,
+    { takes = () => true, host = "lb1" }: { takes?: (heading: string, text: string) => boolean; host?: string } = {},
+  ): Promise<void> {
+    for (const block of blocksOf(markdown)) if (takes(block.heading, block.text)) await this.carryOutBlock(block, host);
+  }
+
+  async carryOutBlock({ language, words, text }: Block, host = "lb1"): Promise<void> {
+    if (language === "yaml") for (const name of words) this.writeConfig(name, text);
+    if (language !== "console") return;
+    for (const command of commandsOf(text))
+      await this.type(command.hosts.length > 0 ? command : { ...command, hosts: [host] });
   }
 
   writeConfig(host: string, yaml: string): void {
     writeFileSync(join(this.#home(host), "etc/holdfast", "holdfast.yaml"), yaml);
   }
 
-  /** Types a command on each of its hosts at the same time, on lb1 where it names none, and compares what is printed. */
+  /** Types a command on each of its hosts at the same time, and compares what is printed. */
   async type({ hosts, command, output }: Pick<ShownCommand, "hosts" | "command" | "output">): Promise<void> {
     if (reasonNotToRun(command) !== undefined) return;
-    await Promise.all((hosts.length === 0 ? ["lb1"] : hosts).map((name) => this.#typeOn(name, command, output)));
+    await Promise.all(hosts.map((name) => this.#typeOn(name, command, output)));
   }
 
   async #typeOn(name: string, command: string, output: readonly string[]): Promise<void> {
@@ -141,11 +155,11 @@ export class Story {
     assert.ok(!daemon.hasEnded, `holdfast on ${name} ended:\n${daemon.lines.slice(-20).join("\n")}`);
   }
 
-  /** A shell of the machine: with its own files, and with holdfast on the PATH. */
+  /** A shell of the machine: with its own name and files, and with holdfast on the PATH. */
   #argv(name: string, command: string): string[] {
     const mounts = OWN_FOLDERS.map((folder) => `mount --bind '${join(this.#home(name), folder)}' ${folder}`);
-    const enter = `${mounts.join(" && ")} && export PATH='${this.#bin}':"$PATH" && cd /root && exec bash -c "$1"`;
-    return ["unshare", "--mount", "sh", "-c", enter, "sh", command];
+    const enter = `${mounts.join(" && ")} && hostname ${name} && export PATH='${this.#bin}':"$PATH" && cd /root && exec bash -c "$1"`;
+    return ["unshare", "--mount", "--uts", "sh", "-c", enter, "sh", command];
   }
 
   #home(name: string): string {
