@@ -14,12 +14,13 @@ function dateOf() {
 }
 
 /**
- * Writes the pages and scripts of the program in dist/, which must be built.
+ * Writes the pages and scripts of a program that is built.
  * @param {string} folder gets man/ and completion/
+ * @param {string} [program] its folder
  * @returns {Promise<string[]>} the files, relative to the folder
  */
-export async function writeDocuments(folder) {
-  const load = (path) => import(pathToFileURL(join(root, "dist/cli", path)).href);
+export async function writeDocuments(folder, program = join(root, "dist")) {
+  const load = (path) => import(pathToFileURL(join(program, "cli", path)).href);
   const [
     { describeProgram },
     { programPage },

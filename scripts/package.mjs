@@ -21,16 +21,16 @@ const USAGE = `usage: npm run package -- [--version VERSION] [--out DIR] [--no-s
 /**
  * Builds the package.
  * @param {{ version?: string, out?: string }} options
- * @returns the path of the .deb
+ * @returns {Promise<string>} the path of the .deb
  */
-export function buildPackage({ version = versionOf(root), out = root } = {}) {
+export async function buildPackage({ version = versionOf(root), out = root } = {}) {
   const architecture = quietly("dpkg", ["--print-architecture"]).trim();
   const work = mkdtempSync(join(tmpdir(), "holdfast-package-"));
   try {
     const stage = join(work, "root");
     const facts = { version, architecture, date: sourceDate(root) };
     stageProgram(stage, facts);
-    stageSurroundings(stage, facts);
+    await stageSurroundings(stage, facts);
     controlFiles(stage, facts);
     // Rights are set, not inherited: the umask of whoever builds must not show.
     quietly("chmod", ["-R", "u=rwX,go=rX", stage]);
@@ -54,7 +54,7 @@ function moveFile(from, to) {
   renameSync(beside, to);
 }
 
-function main(argv) {
+async function main(argv) {
   let values;
   try {
     ({ values } = parseArgs({
@@ -86,9 +86,9 @@ function main(argv) {
     return 77;
   }
   if (!values["no-setup"]) setup();
-  const file = buildPackage({ version, out: resolve(out) });
+  const file = await buildPackage({ version, out: resolve(out) });
   console.log(`${file} (${(statSync(file).size / 1024).toFixed(0)} KiB)`);
   return 0;
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) process.exitCode = main(process.argv.slice(2));
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) process.exitCode = await main(process.argv.slice(2));

@@ -1,12 +1,21 @@
 // Everything of the package outside /usr/lib/holdfast: units, the example, manual, completion, documents.
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { writeDocuments } from "../docs.mjs";
 import { root } from "../setup.mjs";
 import { copyrightText } from "./copyright.mjs";
-import { copyTo, MAINTAINER, putFile } from "./facts.mjs";
+import { copyTo, MAINTAINER, PROGRAM_FOLDER, putFile } from "./facts.mjs";
 
 const DOC = "usr/share/doc/holdfast";
+/** Where each shell looks for what others bring. */
+const COMPLETIONS = {
+  bash: "usr/share/bash-completion/completions",
+  zsh: "usr/share/zsh/vendor-completions",
+  fish: "usr/share/fish/vendor_completions.d",
+};
+
 /** Without a time in it: the same text gives the same bytes. */
 function gzip(text) {
   return gzipSync(text, { level: 9 });
@@ -23,6 +32,21 @@ function stageUnits(stage) {
     copyTo(stage, join("usr/lib/systemd/system", name), join(folder, name));
   }
   copyTo(stage, "usr/lib/sysusers.d/holdfast.conf", join(root, "packaging/debian/sysusers.conf"));
+}
+
+/** Written by the very program that is packed. */
+async function stageManual(stage) {
+  const work = mkdtempSync(join(tmpdir(), "holdfast-manual-"));
+  try {
+    for (const path of await writeDocuments(work, join(stage, PROGRAM_FOLDER, "dist"))) {
+      const name = basename(path);
+      const text = readFileSync(join(work, path));
+      if (path.startsWith("man/")) putFile(stage, `usr/share/man/man${name.at(-1)}/${name}.gz`, gzip(text));
+      else putFile(stage, join(COMPLETIONS[basename(dirname(path))], name), text);
+    }
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
 }
 
 function stageDocuments(stage, { version, date }) {
@@ -44,7 +68,8 @@ function debianChangelog(version, date) {
 }
 
 /** @param {import("./facts.mjs").Facts} facts */
-export function stageSurroundings(stage, facts) {
+export async function stageSurroundings(stage, facts) {
+  await stageManual(stage);
   copyTo(stage, EXAMPLE, join(root, "etc/holdfast.yaml"));
   stageUnits(stage);
   stageDocuments(stage, facts);
