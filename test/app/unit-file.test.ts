@@ -47,6 +47,8 @@ describe("systemd/holdfast.service", () => {
     assert.equal(settings.get("ConditionPathExists"), DEFAULT_FILE);
     assert.equal(settings.get("NotifyAccess"), "main");
     assert.ok(Number(settings.get("WatchdogSec")) > 0);
+    // STARTED_AFTER of child-keeper.ts and REPLY_TIMEOUT_MS of supervisor.ts.
+    assert.ok(Number(settings.get("TimeoutStartSec")) > 60 + 60);
   });
 
   it("gives every capability its reason", () => {
