@@ -189,6 +189,8 @@ export interface VrrpCommands {
   readonly silence: { readonly instance: string; readonly forUs: number };
   /** Name of an instance that is to take its addresses back. */
   readonly reclaim: string;
+  /** Name of an instance that has rested long enough. */
+  readonly wake: string;
 }
 
 /** How the handover of an instance and the others of its group ended. */

@@ -100,6 +100,16 @@ export class StatusBoard {
     }));
   }
 
+  /** Whether every server has had its first verdict. */
+  isTableKnown({ services }: DirectorConfig): boolean {
+    return services.every((service) =>
+      service.servers.every((server) => {
+        const status = this.#servers.get(serverKey(service.name, formatEndpoint(server)));
+        return status !== undefined && status.verdict !== "unknown";
+      }),
+    );
+  }
+
   servers(service: ServiceConfig, overrideOf: OverrideOf = () => null): readonly ServerStatus[] {
     return service.servers
       .map((server) => this.#servers.get(serverKey(service.name, formatEndpoint(server))))

@@ -51,6 +51,7 @@ import type { StateStore } from "./state-store.ts";
 import { problemsOf, StatusBoard } from "./status-board.ts";
 import type { TrialBook } from "./trial-book.ts";
 import { Trials } from "./trials.ts";
+import { WarmUp } from "./warm-up.ts";
 
 /** How long a child may take to apply a configuration: loading ten thousand servers on a slow machine is the longest. */
 const REPLY_TIMEOUT_MS = 60_000;
@@ -135,6 +136,7 @@ export class Supervisor {
   readonly #overrides: OverrideDesk;
   readonly #metrics: Metrics;
   readonly #drills: Drills;
+  readonly #warmUp: WarmUp;
   readonly #startedAt = new Date();
   #config: DirectorConfig;
   /** For the vrrp process alone. */
@@ -175,6 +177,15 @@ export class Supervisor {
       wallMs: () => Date.now(),
       act: (name, action) => this.#scheduled(name, action),
     });
+    this.#warmUp = new WarmUp(
+      { instances: this.#config.instances, hasServices: this.#config.services.length > 0 },
+      {
+        instances: () => this.#board.instances(this.#config),
+        isTableKnown: () => this.#board.isTableKnown(this.#config),
+        wake: (instance) => void this.#vrrp.command("wake", instance),
+        say: (message) => this.#say("info", message),
+      },
+    );
     this.#vrrp = new ChildKeeper(
       { ...this.#childOptions("vrrp"), stopDeadlineMs: VRRP_STOP_DEADLINE_MS },
       this.#vrrpConfig(),
@@ -183,6 +194,7 @@ export class Supervisor {
           this.#board.updateInstances(entries);
           this.#checker.tell(entries.map(phaseFact));
           this.#drills.standingChanged();
+          this.#warmUp.look();
         },
         onConfigured: (outcome, restarts) => this.#childConfigured("vrrp", outcome, restarts),
         onGone: () => {
@@ -231,6 +243,7 @@ export class Supervisor {
           this.#overrides.hear(entries.filter(isDrainNews).flatMap(([, news]) => news ?? []));
           // Without a checker, what the last one found out stands.
           this.#vrrp.tell(entries.filter(isTrackFact));
+          this.#warmUp.look();
         },
         onConfigured: (outcome, restarts) => this.#childConfigured("checker", outcome, restarts),
         // The kernel goes on forwarding by the last table; what was known about the servers still describes it.
@@ -320,6 +333,7 @@ export class Supervisor {
     this.#checker.prepare(this.#checkerConfig());
     this.#checker.start();
     this.#vrrp.start();
+    this.#warmUp.begin();
     await this.#metrics.configure(this.#config.metrics);
     this.#calendar.configure(this.#config.schedules);
     return finished;
@@ -505,7 +519,7 @@ export class Supervisor {
 
   #vrrpConfig(): VrrpProcessConfig {
     const { instances, groups, vrrp } = this.#config;
-    const resting = this.#board.resting(this.#config);
+    const resting = [...new Set([...this.#board.resting(this.#config), ...this.#warmUp.resting])];
     return { instances, groups, realtime: vrrp.realtime, runDir: this.#options.runDir, keys: this.#keys, resting };
   }
 

@@ -220,6 +220,12 @@ export class VrrpInstance {
     this.#feed({ type: "reclaim", nowUs: this.#with.clock.nowUs(), preempts });
   }
 
+  /** Ends a rest, and no more. Told at once: the next process starts at rest if this one did when it was last heard of. */
+  wake(): void {
+    this.#feed({ type: "reclaim", nowUs: this.#with.clock.nowUs(), preempts: false });
+    this.#with.publish(this.status());
+  }
+
   /** Whether this instance should serve an address that is not there, whoever put it there before. */
   servesMoreThan(isPresent: (address: Cidr) => boolean): boolean {
     return this.#servedAddresses().some((address) => !isPresent(address));

@@ -133,10 +133,11 @@ export function runVrrpProcess(): void {
 
 /** What a person or a schedule asked for. */
 function obey(router: VrrpRouter, name: string, argument: unknown): unknown {
-  const { handover, silence, reclaim } = { [name]: argument } as Partial<VrrpCommands>;
+  const { handover, silence, reclaim, wake } = { [name]: argument } as Partial<VrrpCommands>;
   if (handover !== undefined) return router.handover(handover);
   if (silence !== undefined) return router.silence(silence.instance, silence.forUs);
   if (reclaim !== undefined) return router.reclaim(reclaim);
+  if (wake !== undefined) return router.wake(wake);
   throw new DirectorError("CONTROL_REFUSED", `the vrrp process has no command ${name}`);
 }
 

@@ -280,6 +280,16 @@ export class VrrpRouter {
     });
   }
 
+  /**
+   * Ends the rest of one instance: it takes its addresses from a lower master as far as `preempt` says.
+   * @throws DirectorError when there is no such instance
+   */
+  wake(name: string): void {
+    const running = this.#running.get(name);
+    if (running === undefined) throw new DirectorError("CONTROL_REFUSED", `there is no instance ${name}`);
+    this.#together(() => running.instance.wake());
+  }
+
   /** @throws DirectorError when there is no such instance */
   #membersOf(name: string): readonly Running[] {
     if (!this.#running.has(name)) throw new DirectorError("CONTROL_REFUSED", `there is no instance ${name}`);

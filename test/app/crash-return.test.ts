@@ -155,6 +155,23 @@ describe("return after a crash: two directors on a virtual segment", () => {
     assert.deepEqual([lb1.phase, statusOf(lb1)?.isResting], ["master", false]);
   });
 
+  it("one that rests takes the address back when it is woken, as `preempt` says", () => {
+    for (const [mode, phase] of [
+      ["never", "backup"],
+      ["always", "master"],
+    ] as const) {
+      lb1.crash();
+      time.advance(10 * SECOND);
+      lb1.restart(instance(200, { preempt: { mode } }), ["web4"]);
+      time.advance(10 * SECOND);
+      assert.deepEqual([lb1.phase, statusOf(lb1)?.isResting, lb2.phase], ["backup", true, "master"], mode);
+      lb1.router.wake("web4");
+      time.advance(10 * SECOND);
+      assert.deepEqual([lb1.phase, statusOf(lb1)?.isResting], [phase, false], mode);
+    }
+    assert.throws(() => lb1.router.wake("web6"), /there is no instance web6/);
+  });
+
   it("a backup that was killed just listens", () => {
     const sent = lb2.sent.length;
     lb2.crash();

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describeChanges } from "../../src/app/describe-changes.ts";
 import { instanceKey, SYNC_KEY, serverKey } from "../../src/app/messages.ts";
 import { problemsOf, StatusBoard } from "../../src/app/status-board.ts";
+import { formatEndpoint } from "../../src/base/endpoint.ts";
 import { NO_SPREAD } from "../../src/base/histogram.ts";
 import { diffModels } from "../../src/config/diff.ts";
 import type { DirectorConfig, SyncConfig } from "../../src/config/model.ts";
@@ -106,6 +107,23 @@ describe("status board", () => {
     assert.equal(board.instances(CONFIG).length, 1);
     board.forgetInstances();
     assert.deepEqual(board.instances(CONFIG), []);
+  });
+
+  it("says whether every server has had its first verdict", () => {
+    const board = new StatusBoard();
+    const servers = CONFIG.services.flatMap((service) =>
+      service.servers.map((server) => [service.name, formatEndpoint(server)] as const),
+    );
+    assert.ok(servers.length > 0);
+    const tell = (verdict: "unknown" | "down"): void =>
+      board.updateServers(
+        servers.map(([service, server]) => [serverKey(service, server), { ...serverStatus(server), verdict }]),
+      );
+    assert.equal(board.isTableKnown(CONFIG), false);
+    tell("unknown");
+    assert.equal(board.isTableKnown(CONFIG), false);
+    tell("down");
+    assert.equal(board.isTableKnown(CONFIG), true);
   });
 
   it("remembers who rests, for the process that comes next", () => {
