@@ -1,0 +1,19 @@
+// `npm run leak`: a hundred thousand checks and a thousand reloads by a real daemon, heap and memory watched. On a kernel without IPVS
+// a process beside the daemon makes the checks; HOLDFAST_LAB=guest has the daemon make them, which takes an hour where it is translated.
+import { choosePlace } from "./lab/place.mjs";
+import { run, setup } from "./setup.mjs";
+
+const SETTINGS = ["LEAK_CHECKS", "LEAK_RELOADS", "LEAK_PLANTED"];
+const LIMIT_SECONDS = 3600;
+
+setup();
+run("npm", ["run", "--silent", "build:test"]);
+run("cc", ["-O2", "-o", ".build/bench/acceptor", "bench/acceptor.c"]);
+const { status } = await choosePlace(process.env.HOLDFAST_LAB === "guest" ? "ipvs" : "netns").run({
+  script: "uname -sr; node --version; modprobe -qa ip_vs ip_vs_wlc 2>/dev/null; exec node .build/bench/leak/main.js",
+  environment: Object.fromEntries(
+    SETTINGS.filter((name) => process.env[name] !== undefined).map((name) => [name, process.env[name]]),
+  ),
+  limitSeconds: LIMIT_SECONDS,
+});
+process.exitCode = status;
