@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { shellQuote } from "./lab/guest.mjs";
+import { machineEnvironment } from "./lab/machine/files.mjs";
 import { choosePlace } from "./lab/place.mjs";
 import { root, run, setup } from "./setup.mjs";
 
@@ -17,17 +18,20 @@ const FOLDER = join(root, "test/lab");
 /** Longest that one place may take over its scenarios. */
 const LIMIT_SECONDS = 1800;
 
-/** What a scenario needs of the kernel, from its line `// lab-needs: ipvs` or `// lab-needs: netns`. */
+/**
+ * What a scenario needs, from its line `// lab-needs: ipvs`, `// lab-needs: netns`, or `// lab-needs: machines` for whole machines
+ * beside namespaces.
+ */
 function needsOf(name) {
   const file = join(FOLDER, `${name}.lab.ts`);
   if (!existsSync(file)) {
     console.error(`holdfast: there is no scenario ${name}; there are: ${scenarios().join(", ")}`);
     process.exit(64);
   }
-  const match = /^\/\/ lab-needs: (ipvs|netns)$/m.exec(readFileSync(file, "utf8"));
+  const match = /^\/\/ lab-needs: (ipvs|netns|machines)$/m.exec(readFileSync(file, "utf8"));
   if (match === null) {
     console.error(
-      `holdfast: ${file} does not say what it needs: add a line \`// lab-needs: ipvs\` or \`// lab-needs: netns\``,
+      `holdfast: ${file} does not say what it needs: add a line \`// lab-needs: ipvs\`, \`netns\` or \`machines\``,
     );
     process.exit(70);
   }
@@ -60,7 +64,7 @@ function mocha(names) {
  */
 export async function runScenarios(names) {
   const counts = { passed: 0, failed: 0, skipped: 0 };
-  for (const needs of ["netns", "ipvs"]) {
+  for (const needs of ["netns", "machines", "ipvs"]) {
     const mine = names.filter((name) => needsOf(name) === needs);
     if (mine.length === 0) continue;
     console.log(`lab: ${mine.join(", ")}`);
@@ -70,7 +74,7 @@ export async function runScenarios(names) {
       const script = `export HOLDFAST_COUNTS="$LAB_SHARE/counts.json"\n${mocha(mine)}`;
       const { seconds } = await place.run({
         script,
-        environment: asked(),
+        environment: { ...asked(), ...(needs === "machines" ? machineEnvironment(console.log) : {}) },
         limitSeconds: LIMIT_SECONDS,
         results: ["counts.json"],
         resultsDir,

@@ -1,4 +1,4 @@
-// The guest's initial RAM disk: one static busybox, the modules that reach the host's files, and init.sh.
+// A guest's initial RAM disk: one static busybox, the modules that reach its files, and its first program.
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -7,9 +7,23 @@ import { gunzipSync } from "node:zlib";
 import { cacheDir, quietly } from "./kernel.mjs";
 
 const BUSYBOX = "/usr/bin/busybox";
-const INIT = join(dirname(fileURLToPath(import.meta.url)), "guest-init.sh");
-/** In this order; their dependencies are found in modules.dep. Some kernels have some of them built in. */
-const MODULES = ["virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay"];
+const here = dirname(fileURLToPath(import.meta.url));
+/**
+ * The first program, and the modules in the order in which they are loaded; their dependencies are found in modules.dep. Some
+ * kernels have some of them built in.
+ */
+const KINDS = {
+  /** On this machine's own files, for `npm run lab -- shell` and scenarios. */
+  guest: { init: "guest-init.sh", modules: ["virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay"] },
+  /** With a disk and a network card, for pairs of machines with systemd. */
+  machine: {
+    init: "machine/init.sh",
+    modules: [
+      ...["virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay"],
+      ...["virtio_blk", "crc32c_generic", "ext4", "virtio_net", "virtio_rng"],
+    ],
+  },
+};
 
 /** One entry of a cpio archive in the "newc" form: a header of 13 hexadecimal fields, name and data padded to 4 bytes. */
 function cpioEntry(index, name, mode, data) {
@@ -27,7 +41,7 @@ function readModule(path) {
 }
 
 /** The files of the wanted modules in the order in which they must be loaded, each after what it depends on. */
-function loadOrder(kernel) {
+function loadOrder(kernel, wanted) {
   const folder = join(kernel.modules, kernel.release);
   const paths = new Map();
   for (const line of readFileSync(join(folder, "modules.dep"), "utf8").trimEnd().split("\n")) {
@@ -35,7 +49,7 @@ function loadOrder(kernel) {
     paths.set(basename(path).replace(/\.ko.*$/, ""), { path, needs: rest.split(" ").filter((text) => text !== "") });
   }
   const order = [];
-  for (const name of MODULES) {
+  for (const name of wanted) {
     const module = paths.get(name);
     if (module === undefined) continue;
     // modules.dep lists the direct dependency first and the root of the chain last.
@@ -46,18 +60,20 @@ function loadOrder(kernel) {
 
 /**
  * @param {import("./kernel.mjs").Kernel} kernel
+ * @param {"guest" | "machine"} [kind]
  * @returns the path of an initrd for that kernel, from the cache or newly made
  */
-export function ensureInitrd(kernel) {
+export function ensureInitrd(kernel, kind = "guest") {
+  const { init: initName, modules: wanted } = KINDS[kind];
   if (!existsSync(BUSYBOX)) throw new Error(`${BUSYBOX} is missing: apt-get install busybox-static`);
-  const init = readFileSync(INIT);
+  const init = readFileSync(join(here, initName));
   const busybox = readFileSync(BUSYBOX);
-  const key = createHash("sha256").update(init).update(busybox).update(MODULES.join()).digest("hex").slice(0, 12);
+  const key = createHash("sha256").update(init).update(busybox).update(wanted.join()).digest("hex").slice(0, 12);
   const file = join(cacheDir(), `initrd-${kernel.release}-${key}`);
   if (existsSync(file)) return file;
 
   const folders = ["bin", "dev", "proc", "sys", "modules", "lower", "upper", "share", "root"];
-  const modules = loadOrder(kernel);
+  const modules = loadOrder(kernel, wanted);
   const names = modules.map(
     (path, index) => `modules/${String(index).padStart(2, "0")}-${basename(path).replace(/\.ko.*$/, ".ko")}`,
   );

@@ -2,6 +2,7 @@
 import { installDebianPackages } from "../setup.mjs";
 import { GUEST_PACKAGES, runInGuest } from "./guest.mjs";
 import { runOnHost, whyNoIpvs, whyNoNamespaces } from "./host.mjs";
+import { MACHINE_PACKAGES } from "./machine/image.mjs";
 
 /** Programs that the lab uses inside: tools, real servers and witnesses that this project did not write. */
 const LAB_PACKAGES = [
@@ -31,7 +32,7 @@ const LAB_PACKAGES = [
 
 /**
  * Chooses, says so in one line, and sees to the Debian packages.
- * @param {"ipvs" | "netns"} needs
+ * @param {"ipvs" | "netns" | "machines"} needs
  * @returns {{ name: "host" | "guest", run: typeof runInGuest }}
  */
 export function choosePlace(needs) {
@@ -41,6 +42,7 @@ export function choosePlace(needs) {
     process.exit(64);
   }
   const obstacle = whyNoNamespaces() ?? (needs === "ipvs" ? whyNoIpvs() : undefined);
+  if (needs === "machines") return placeForMachines(obstacle);
   let name = obstacle === undefined ? "host" : "guest";
   let why = obstacle ?? (needs === "ipvs" ? "it has ip_vs" : "network namespaces are enough");
   if (forced === "guest" || forced === "host") {
@@ -57,4 +59,19 @@ export function choosePlace(needs) {
   installDebianPackages(LAB_PACKAGES, "the lab: namespaces, real servers and independent witnesses");
   if (name === "guest") installDebianPackages(GUEST_PACKAGES, "the lab's guest: boots a kernel that has IPVS");
   return { name, run: name === "host" ? runOnHost : runInGuest };
+}
+
+/** Machines are guests themselves: what surrounds them is always this kernel. */
+function placeForMachines(obstacle) {
+  if (obstacle !== undefined) {
+    console.error(`holdfast: machines cannot be booted here: ${obstacle}; run it as root on a machine of your own`);
+    process.exit(77);
+  }
+  console.log("lab: in machines of their own with systemd, on one Ethernet with namespaces of this machine's kernel");
+  installDebianPackages(LAB_PACKAGES, "the lab: namespaces, real servers and independent witnesses");
+  installDebianPackages(
+    [...GUEST_PACKAGES, ...MACHINE_PACKAGES],
+    "the lab's machines: boots them from a Debian of their own",
+  );
+  return { name: "host", run: runOnHost };
 }

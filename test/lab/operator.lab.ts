@@ -1,0 +1,62 @@
+// lab-needs: machines
+// A new operator on two bare machines, from the documents alone: what docs/install.md and docs/operations.md say to type is typed on machines
+// with systemd, with the package, and what they show must be printed; then both are upgraded while a client goes on asking.
+import assert from "node:assert/strict";
+import { textOf } from "../support/documents.ts";
+import { judge } from "./support/load.ts";
+import { MachinePair } from "./support/machine-pair.ts";
+import { MachineStory } from "./support/machine-story.ts";
+import { USUAL_PLAN } from "./support/topology.ts";
+
+/** The addresses that the documents use. */
+const PLAN = { ...USUAL_PLAN, vip: "192.0.2.10" };
+const FIRST = "0.9.0~first";
+const SECOND = "0.9.0~second";
+/** At the operator's desk: making the package. Real servers and client are no machines of their own. */
+const ELSEWHERE = /^(npm|git) /;
+
+describe("a new operator", function () {
+  this.timeout(900_000);
+  this.bail(true);
+  let pair: MachinePair;
+
+  before(async () => {
+    pair = await MachinePair.boot({ plan: PLAN });
+    await lay(FIRST);
+  });
+  after(() => pair?.close());
+
+  /** Puts the package where the operator's shell is, as scp would. */
+  async function lay(version: string): Promise<void> {
+    const path = pair.bringPackage(version);
+    await pair.both((machine) => machine.run(`rm -f /root/holdfast_*.deb && cp '${path}' /root/`));
+  }
+
+  it("comes from two bare machines to the first drill by docs/install.md", async () => {
+    const story = new MachineStory(pair);
+    try {
+      await story.carryOut(textOf("docs/install.md"), ELSEWHERE);
+    } finally {
+      for (const line of story.typed) console.log(`        ${line}`);
+    }
+    assert.equal(await pair.lb(1).run("holdfast --version"), `${FIRST}\n`);
+    await pair.heldBy("lb1");
+  });
+
+  it("upgrades both by docs/operations.md, and the client notices nothing", async () => {
+    await lay(SECOND);
+    const [, upgrade = ""] = textOf("docs/operations.md").split(/^## Upgrade$/m);
+    const section = upgrade.split(/^## /m)[0] ?? "";
+    assert.match(section, /lb2# apt install/);
+    const load = pair.load();
+    await load.more(20);
+    const story = new MachineStory(pair);
+    await story.carryOut(section, ELSEWHERE);
+    // "Done afterwards in the same way."
+    await story.carryOut(section.replaceAll("lb2#", "lb1#"), ELSEWHERE);
+    await pair.heldBy("lb1");
+    await load.more(20);
+    judge("rolled upgrade", await load.stop(), 2);
+    await pair.both(async (machine) => assert.equal(await machine.run("holdfast --version"), `${SECOND}\n`));
+  });
+});
