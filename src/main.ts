@@ -123,7 +123,8 @@ async function main(argv: readonly string[]): Promise<ExitCode | null> {
     },
     status: async ({ runDir, ...wanted }) => {
       const { statusCommand } = await import("./cli/status.ts");
-      return statusCommand({ ...wanted, controlSocket: controlSocketIn(runDir) }, terminal, untilInterrupted());
+      const signal = untilInterrupted(wanted.watchUs !== null);
+      return statusCommand({ ...wanted, controlSocket: controlSocketIn(runDir) }, terminal, signal);
     },
     schema: async (options) => {
       const { schemaCommand } = await import("./cli/schema.ts");
@@ -136,7 +137,7 @@ async function main(argv: readonly string[]): Promise<ExitCode | null> {
       ]);
       return eventsCommand({ ...wanted, controlSocket: controlSocketIn(runDir) }, terminal, {
         readStored: () => readStoredEvents(stateDir, readLines),
-        signal: untilInterrupted(),
+        signal: untilInterrupted(wanted.follow),
       });
     },
     override: async ({ runDir, order, wait, json }) => {
@@ -223,9 +224,10 @@ async function main(argv: readonly string[]): Promise<ExitCode | null> {
   return runProgram(argv, readVersion(), handlers, terminal);
 }
 
-/** Ctrl-C ends what would go on for ever, in good order. */
-function untilInterrupted(): AbortSignal {
+/** Ctrl-C ends what would go on for ever in good order, and anything else at once. */
+function untilInterrupted(isEndless: boolean): AbortSignal {
   const interrupt = new AbortController();
+  if (!isEndless) return interrupt.signal;
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupt.abort());
   return interrupt.signal;
 }

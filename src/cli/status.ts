@@ -81,13 +81,15 @@ class Watch {
     const { out } = this.#terminal;
     const stopResizing = out.onResize?.(() => this.#show());
     this.#last = first;
+    const aborted = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
     try {
       if (this.#isDrawn) this.#screen.open();
       for (;;) {
         this.#show();
         await sleep(this.#everyUs / 1000, undefined, { signal }).catch(() => undefined);
         if (signal.aborted) return;
-        await this.#ask();
+        // A daemon that hangs must not keep the terminal from who wants it back.
+        await Promise.race([this.#ask(), aborted]);
         if (signal.aborted) return;
       }
     } finally {
