@@ -195,9 +195,12 @@ describe("events of two directors", () => {
       // Each refused reload is an event; a few hundred bytes are left.
       writeFileSync(director.file, `${yamlOf(1)}${"x".repeat(400)}: 1\n`);
       const refuse = () => holdfast(1, "reload").status;
-      for (let n = 0; n < 12 && !director.lines.some((line) => /events: writing to/.test(line)); n += 1) {
+      // One at least, also where the first event of the start found no room.
+      let asked = 0;
+      do {
         assert.equal(refuse(), 78);
-      }
+        asked += 1;
+      } while (asked < 12 && !director.lines.some((line) => /events: writing to/.test(line)));
       await director.program.line(/warning .* events: writing to .* failed: ENOSPC.* kept in memory meanwhile/);
       const before = eventsOf(1);
       assert.equal(before.filter(({ to }) => to === "refused").length > 0, true);
