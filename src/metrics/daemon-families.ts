@@ -47,9 +47,11 @@ export const DAEMON_FAMILIES: readonly Family[] = [
     "holdfast_last_reload_successful",
     [],
     "0 if the last reload was incomplete, refused, undone or failed, so that what is in force is not what the file says; 1 otherwise.",
-    ({ events }) => [
-      [truth(!["incomplete", "refused", "undone", "failed"].includes(events.last("reload")?.outcome ?? ""))],
-    ],
+    ({ events, status }) => {
+      const outcome = events.last("reload")?.outcome ?? "";
+      const isGood = !["incomplete", "refused", "undone", "failed"].includes(outcome);
+      return [[truth(isGood && !status.config.isReverted)]];
+    },
   ),
   family(
     "counter",
@@ -86,6 +88,33 @@ export const DAEMON_FAMILIES: readonly Family[] = [
     ["result"],
     "Entries of `schedules:` whose time came since the daemon started: started, done, failed, missed.",
     ({ events }) => events.outcomes("schedule").map(({ outcome, count }) => [outcome, count]),
+  ),
+  family(
+    "gauge",
+    "holdfast_schedule_next_run_timestamp_seconds",
+    ["schedule"],
+    "When the entry of `schedules:` comes next, seconds since 1970; absent if never.",
+    ({ status }) =>
+      status.schedules.flatMap(({ name, next: [first] }) =>
+        first === undefined ? [] : [[name, secondsOf(first)] as const],
+      ),
+  ),
+  family(
+    "gauge",
+    "holdfast_schedule_last_run_successful",
+    ["schedule"],
+    "1 if its last run was good, 0 if it failed; absent if there was none since the daemon started.",
+    ({ status }) =>
+      status.schedules.flatMap(({ name, lastRun }) =>
+        lastRun === null ? [] : [[name, truth(lastRun.isGood)] as const],
+      ),
+  ),
+  family(
+    "gauge",
+    "holdfast_schedule_missed_runs",
+    ["schedule"],
+    "Runs that nobody made since the last good one, because no daemon ran or the machine slept.",
+    ({ status }) => status.schedules.map(({ name, missed }) => [name, missed?.count ?? 0]),
   ),
   family(
     "counter",

@@ -57,6 +57,8 @@ describe("metrics as Prometheus reads them", () => {
       'holdfast_process_cpu_seconds_total{process="supervisor"} 1.5',
       'holdfast_process_messages_total{process="vrrp",direction="sent"} 5',
       'holdfast_sync_daemon_running{daemon="backup"} 1',
+      'holdfast_schedule_missed_runs{schedule="monthly drill"} 2',
+      'holdfast_schedule_last_run_successful{schedule="monthly drill"} 0',
       "holdfast_healthy 0",
       "holdfast_last_reload_successful 1",
       'holdfast_reloads_total{result="refused"} 0',

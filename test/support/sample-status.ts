@@ -106,7 +106,17 @@ export function sampleStatus(): DirectorStatus {
       },
     ],
     sync: { instance: "web4", interface: "eth1", id: 1, role: "master+backup", note: "" },
-    schedules: [],
+    schedules: [
+      {
+        name: "monthly drill",
+        cron: "0 4 1 * *",
+        timezone: "UTC",
+        action: "handover drill of web4",
+        next: ["2026-02-01T04:00:00.000Z"],
+        lastRun: { at: SINCE, isGood: false, cause: "" },
+        missed: { count: 2, last: SINCE, why: "no daemon was running" },
+      },
+    ],
     drift: { mode: "repair", repairs: 2, differences: 0, examples: [], since: null },
   };
 }
