@@ -69,12 +69,16 @@ export class MetricsEndpoint {
     server.timeout = IDLE_MS;
     this.#server = server;
     return new Promise((resolve) => {
+      // Given up before it listened.
+      server.on("close", resolve);
       server.on("error", (error) => {
         if (this.#server === server) this.#failed(listen, error);
         resolve();
       });
       server.listen({ host: listen.address, port: listen.port }, () => {
+        // Node looks addresses up, also numeric ones, and listens although it was told to close meanwhile.
         if (this.#server === server) this.#opened(listen);
+        else server.close();
         resolve();
       });
     });

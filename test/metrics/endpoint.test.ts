@@ -78,6 +78,14 @@ describe("metrics over TCP", () => {
     await assert.rejects(get());
   });
 
+  it("follows who changes his mind: of two addresses in a row only the second is served", async () => {
+    const first = port;
+    port = await freePort();
+    await Promise.all([endpoint.configure(at(first)), endpoint.configure(at(port))]);
+    assert.equal((await get()).status, 200);
+    await assert.rejects(fetch(`http://127.0.0.1:${first}/metrics`));
+  });
+
   it("stays where it is when nothing changed: nobody's connection is cut", async () => {
     await endpoint.configure(at(port));
     const socket = connect(port, "127.0.0.1");
