@@ -10,6 +10,9 @@ import type { LogEntry } from "../../src/ports/logger.ts";
 
 const fixtures = fileURLToPath(new URL("../../../test/fixtures/children", import.meta.url));
 
+/** Keepers of the test that runs. */
+const made: ChildKeeper<unknown, unknown, number>[] = [];
+
 /** A keeper over one of the fixture programs; `events` emits what it reports. */
 function keeperOf(
   program: string,
@@ -29,12 +32,18 @@ function keeperOf(
     },
     { log: (entry) => log.push(entry) },
   );
+  made.push(keeper);
   return { keeper, events, log };
 }
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
 
 describe("child keeper", () => {
+  // Also after a failure: with a child left the test run would never end.
+  afterEach(async () => {
+    for (const keeper of made.splice(0)) await keeper.stop();
+  });
+
   it("starts, configures, asks and stops a child", async () => {
     const { keeper, events } = keeperOf("obedient.mjs");
     assert.equal(keeper.status().state, "starting");
@@ -171,7 +180,7 @@ describe("child keeper", () => {
   });
 
   it("notices a frozen child, and that it goes on", async () => {
-    const { keeper, events, log } = keeperOf("obedient.mjs", 5_000, 5_000, { askEveryMs: 20, frozenAfter: 100_000 });
+    const { keeper, events, log } = keeperOf("obedient.mjs", 5_000, 5_000, { askEveryMs: 100, frozenAfter: 100_000 });
     keeper.start();
     await once(events, "configured");
     const pid = keeper.status().pid ?? 0;
@@ -188,7 +197,7 @@ describe("child keeper", () => {
   });
 
   it("says of a child that not even a kill ends that nobody attends to it", async () => {
-    const { keeper, events } = keeperOf("obedient.mjs", 5_000, 5_000, { askEveryMs: 10, frozenAfter: 5 });
+    const { keeper, events } = keeperOf("obedient.mjs", 5_000, 5_000, { askEveryMs: 100, frozenAfter: 5 });
     keeper.start();
     await once(events, "configured");
     const { pid } = keeper.status();
@@ -209,7 +218,7 @@ describe("child keeper", () => {
   });
 
   it("kills a child that stays frozen, and starts another", async () => {
-    const { keeper, events, log } = keeperOf("obedient.mjs", 5_000, 5_000, { askEveryMs: 20, frozenAfter: 5 });
+    const { keeper, events, log } = keeperOf("obedient.mjs", 5_000, 5_000, { askEveryMs: 100, frozenAfter: 5 });
     keeper.start();
     await once(events, "configured");
     const { pid } = keeper.status();
