@@ -7,8 +7,8 @@ const TEXT: RegistryContentType = Registry.PROMETHEUS_CONTENT_TYPE;
 const OPEN_METRICS: RegistryContentType = Registry.OPENMETRICS_CONTENT_TYPE;
 
 /**
- * A text is given again for as long as it took to make, times this: whoever scrapes in a loop gets at most a tenth of this
- * process's time, and with few servers every scrape is fresh.
+ * A text is given again for as long as it took to make, times this: for whoever scrapes in a loop, texts are made in a
+ * tenth of this process's time, and with few servers a text is some milliseconds old.
  */
 const REUSE = 9;
 
