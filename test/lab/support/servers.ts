@@ -91,7 +91,7 @@ export class WebServer {
       `daemon off; master_process off; worker_processes 1; pid ${home}/pid; error_log stderr warn;
 events { worker_connections 1024; }
 http {
-  access_log ${home}/access.log; default_type text/plain;
+  access_log ${home}/access.log; default_type text/plain; send_timeout 10m;
   client_body_temp_path ${home}/body; proxy_temp_path ${home}/proxy; fastcgi_temp_path ${home}/fastcgi;
   uwsgi_temp_path ${home}/uwsgi; scgi_temp_path ${home}/scgi;
   server { ${listens.join(" ")} ${tls} location / { return 200 "${host.name}\\n"; } location /files/ { root ${home}; limit_rate ${FILE_RATE}; } ${codes.join(" ")} }
