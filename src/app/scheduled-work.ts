@@ -52,7 +52,7 @@ function orderOf(name: string, action: Extract<ScheduleAction, { type: "drain" |
     weight: null,
     until: untilUs === null ? null : { type: "for", us: untilUs },
     deadlineUs: action.type === "drain" ? action.deadlineUs : null,
-    reason: `schedule ${name}`,
+    reason: null,
     by: `schedule ${name}`,
   };
 }
