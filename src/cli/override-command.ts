@@ -101,7 +101,9 @@ function progressOf(override: OverrideStatus | null): {
   const { state, connections, cut } = override;
   if (state === "drained")
     return { phase: "out", text: cut === null || cut === 0 ? "drained" : `drained, ${connectionCount(cut)} cut` };
-  return { phase: "waiting", text: connections === null ? "" : `${connectionCount(connections)} left` };
+  // Without connections the daemon looks once more before it says that the server is drained.
+  const isCounted = connections !== null && connections > 0;
+  return { phase: "waiting", text: isCounted ? `${connectionCount(connections)} left` : "" };
 }
 
 /** What stands of a server: as asked last, or as it was answered. */

@@ -146,6 +146,7 @@ describe("holdfast drain, disable, weight, enable", () => {
       listed({}),
       listed({ connections: 2 }),
       listed({ connections: 2 }),
+      listed({ connections: 0 }),
       listed({ state: "drained", cut: 1 }),
     ];
     await listen({ overrides: () => steps.shift() ?? [] });
