@@ -1,5 +1,6 @@
 import cron, { type ScheduledTask } from "node-cron";
 import { messageOf } from "../base/director-error.ts";
+import { formatEndpoint } from "../base/endpoint.ts";
 import type { ScheduleAction, ScheduleConfig } from "../config/model.ts";
 import type { ScheduleStatus } from "../control/status.ts";
 import type { Logger, LogLevel } from "../ports/logger.ts";
@@ -200,7 +201,7 @@ export function describeAction(action: ScheduleAction): string {
       return `${action.kind} drill of ${action.instance}`;
     case "drain":
     case "enable":
-      return `${action.type} of ${action.server.address}:${action.server.port} in ${action.service}`;
+      return `${action.type} of ${formatEndpoint(action.server)} in ${action.service}`;
     default:
       return action.type;
   }

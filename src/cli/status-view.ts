@@ -14,7 +14,8 @@ const MAX_PROBLEMS = 10;
  */
 export function renderStatus(status: DirectorStatus, options: StatusViewOptions): string {
   const { paint, service } = options;
-  const lines = [...headLines(status, options), ...trialLines(status, options), ...problemLines(status, options)];
+  const asides = [...trialLines(status, options), ...missedLines(status, options)];
+  const lines = [...headLines(status, options), ...asides, ...problemLines(status, options)];
   if (service === null) {
     if (status.instances.length > 0)
       lines.push("", paint.strong("INSTANCES"), ...instanceLines(status.instances, options));
@@ -52,6 +53,16 @@ function trialLines({ config }: DirectorStatus, { nowMs, paint, columns }: Statu
   const at = localTime(config.confirmBy, new Date(nowMs));
   const text = `the configuration undoes itself at ${at} unless you run \`holdfast confirm\``;
   return row([cell("?", paint.strong), cell(text)], [1], 2, columns);
+}
+
+/** Calendar work that nobody did: no problem of what is served, but somebody may count on it. */
+function missedLines({ schedules }: DirectorStatus, { nowMs, paint, columns }: StatusViewOptions): readonly string[] {
+  return schedules.flatMap(({ name, missed }) => {
+    if (missed === null) return [];
+    const runs = missed.count === 1 ? "a run was missed" : `${missed.count} runs were missed, the last`;
+    const text = `schedule ${name}: ${runs} at ${localTime(missed.last, new Date(nowMs))}, because ${missed.why}`;
+    return row([cell("?", paint.strong), cell(printable(text))], [1], 2, columns);
+  });
 }
 
 function problemLines({ problems }: DirectorStatus, { paint, columns }: StatusViewOptions): readonly string[] {

@@ -3,7 +3,7 @@ import type { DrillMarks, DrillSettings, Move, Sample } from "./model.ts";
 /** Answers without interruption for so long before anything is risked, and again before it is over. */
 export const STEADY_US = 1_000_000;
 /** How long the probe may take until it answers steadily: a login on another host is part of it. */
-const PROBE_WAIT_US = 20_000_000;
+const PROBE_WAIT_US = 30_000_000;
 /** A change of masters that a command asked for is told within its own bound, and this much later at most. */
 const GRACE_US = 2_000_000;
 /** The way back by preemption: three intervals, the skew, and one for what comes between. */

@@ -137,6 +137,17 @@ SERVICES  2 of 3 servers serving, 24 active connections
     assert.equal(lines.join(" ").replace(/\s+/g, " "), show(DEGRADED).replace(/\s+/g, " "), "and nothing is lost");
   });
 
+  it("runs of the calendar that were missed, until one was good", () => {
+    const schedule = { name: "night", cron: "0 4 * * *", timezone: "UTC", action: "reload", next: [], lastRun: null };
+    const missed = { count: 2, last: at(0), why: "no daemon was running" };
+    const shown = show(directorStatus({ schedules: [{ ...schedule, missed }] }));
+    assert.match(
+      shown,
+      /\n {2}\? +schedule night: 2 runs were missed, the last at .+, because no daemon was running\n/,
+    );
+    assert.doesNotMatch(show(directorStatus({ schedules: [{ ...schedule, missed: null }] })), /schedule/);
+  });
+
   it("what was repaired in the kernel's table is told", () => {
     const drift = { mode: "repair", repairs: 3, differences: 0, examples: [], since: null } as const;
     assert.match(show(directorStatus({ drift })), /active connections, drift repaired in 3 objects\n/);
