@@ -122,7 +122,7 @@ services:
 
   it("after a start there is nothing to do, by what the daemon knows and by the kernel alone", async () => {
     director = startDaemon(topology.lb(1), home, { yaml: yamlOf({ 1: 1, 2: 1 }) });
-    await isRunning(director);
+    await isRunning(director, 90_000);
     await serves({ 1: 1, 2: 1 });
     await director.program.line(/instance outside .* -> master/, 60_000);
     await nothingToDo();
