@@ -281,7 +281,7 @@ describe("scheduled work", () => {
       { isGood: false, cause: "no" },
     ]);
     const by = "schedule night";
-    const order = { server: "10.0.0.11:80", weight: null, reason: by, by };
+    const order = { server: "10.0.0.11:80", weight: null, reason: null, by };
     assert.deepEqual(calls, [
       ["web4", { kind: "takeover", maxGapUs: 5 }, by],
       ["web6", { kind: "takeover", maxGapUs: 5 }, by],
