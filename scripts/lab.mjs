@@ -16,7 +16,7 @@ HOLDFAST_LAB=guest|host forces the place; docs/lab.md says more.`;
 
 const FOLDER = join(root, "test/lab");
 /** Longest that one place may take over its scenarios. */
-const LIMIT_SECONDS = 1800;
+const LIMIT_SECONDS = 2700;
 
 /**
  * What a scenario needs, from its line `// lab-needs: ipvs`, `// lab-needs: netns`, or `// lab-needs: machines` for whole machines

@@ -10,7 +10,7 @@ import type { CheckerPlanRequest } from "./messages.ts";
 
 export interface PlannerCollaborators {
   /** The checker process knows what it would decide about each server, and reads the kernel's table. */
-  askChecker(request: CheckerPlanRequest): Promise<ReplyOutcome>;
+  askChecker(request: CheckerPlanRequest, withinMs: number): Promise<ReplyOutcome>;
   phases(): Phases;
   /** The configuration that is in force. */
   present(): DirectorConfig;
@@ -26,9 +26,17 @@ export class Planner {
     this.#with = collaborators;
   }
 
-  /** @param configuration what differs from the configuration in force, one clause each */
-  async plan(config: DirectorConfig, configuration: readonly string[]): Promise<Result<KernelPlan, ControlError>> {
-    const tables = await this.#with.askChecker({ services: config.services, stateDir: this.#stateDir });
+  /**
+   * @param configuration what differs from the configuration in force, one clause each
+   * @param withinMs      a checker that has not answered by then is not waited for
+   */
+  async plan(
+    config: DirectorConfig,
+    configuration: readonly string[],
+    withinMs: number,
+  ): Promise<Result<KernelPlan, ControlError>> {
+    const request = { services: config.services, stateDir: this.#stateDir };
+    const tables = await this.#with.askChecker(request, withinMs);
     if (!tables.ok) return err({ code: tables.code, message: `there is no plan: ${tables.message}` });
     const around = planSurroundings(config, this.#with.phases(), this.#with.present());
     if (!around.ok) return err({ code: around.error.code, message: `there is no plan: ${messageOf(around.error)}` });

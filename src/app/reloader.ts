@@ -42,7 +42,11 @@ export interface ReloaderCollaborators {
   readonly trials: Trials;
   isStopping(): boolean;
   /** What applying it would change in the kernel; `configuration` = what differs from what is in force. */
-  plan(next: DirectorConfig, configuration: readonly string[]): Promise<Result<KernelPlan, ControlError>>;
+  plan(
+    next: DirectorConfig,
+    configuration: readonly string[],
+    withinMs: number,
+  ): Promise<Result<KernelPlan, ControlError>>;
   apply(next: LoadedConfig): Promise<ApplyOutcome>;
   /** What a reload changes, one line each. */
   diff(before: DirectorConfig, after: DirectorConfig): readonly string[];
@@ -51,6 +55,10 @@ export interface ReloaderCollaborators {
   onEnd(): void;
 }
 
+/** Whoever asks for a plan waits as long as ten thousand servers take on a slow machine. */
+const PLAN_WITHIN_MS = 60_000;
+/** A reload waits less: a checker that does not answer must not keep the vrrp process from what the operator wants. */
+const PLAN_BEFORE_RELOAD_MS = 8_000;
 /** Changes of a plan that are logged; `reload` and `plan` print all. */
 const MAX_PLAN_LINES = 50;
 
@@ -181,7 +189,7 @@ export class Reloader {
   async #take(loaded: LoadedConfig): Promise<Result<ReloadReport, ControlError>> {
     const { config, warnings } = loaded;
     const changes = this.#changes(loaded);
-    const plan = await this.#with.plan(config, changes);
+    const plan = await this.#with.plan(config, changes, PLAN_BEFORE_RELOAD_MS);
     this.#sayPlan(plan);
     for (const warning of warnings) this.#say("warning", warning);
     const applied = await this.#with.apply(loaded);
@@ -212,7 +220,7 @@ export class Reloader {
     const loaded = this.#with.load();
     if (!loaded.ok)
       return err({ code: "CONFIG_INVALID", message: "the configuration has errors", details: loaded.error });
-    return this.#with.plan(loaded.value.config, this.#changes(loaded.value));
+    return this.#with.plan(loaded.value.config, this.#changes(loaded.value), PLAN_WITHIN_MS);
   }
 
   #changes({ config, keys }: LoadedConfig): readonly string[] {

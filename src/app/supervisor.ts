@@ -254,7 +254,7 @@ export class Supervisor {
     const planner = new Planner(
       { stateDir: options.stateDir },
       {
-        askChecker: (request) => this.#checker.command("plan", request, REPLY_TIMEOUT_MS),
+        askChecker: (request, withinMs) => this.#checker.command("plan", request, withinMs),
         phases: () => new Map(this.#board.instances(this.#config).map(({ name, phase }) => [name, phase])),
         present: () => this.#config,
       },
@@ -276,7 +276,7 @@ export class Supervisor {
         trials: this.#trials,
         present: () => ({ config: this.#config, keys: this.#keys, texts: this.#texts }),
         isStopping: () => this.#stopping,
-        plan: (next, configuration) => planner.plan(next, configuration),
+        plan: (next, configuration, withinMs) => planner.plan(next, configuration, withinMs),
         apply: (next) => this.#apply(next),
         diff: (before, after) => this.#collaborators.diff(before, after),
         onBegin: () => this.#collaborators.notify("RELOADING=1"),

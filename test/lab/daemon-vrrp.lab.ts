@@ -96,8 +96,11 @@ describe("a running director", () => {
     const arp = await capture("arp");
     const sent = await capture("ip proto 112");
     const before = (await statusOf(director)).instances[0];
-    assert.match(await reload(yamlOf({ web: WEB })), /^nothing to do\n$/);
-    assert.match(await reload(`# the same\n${yamlOf({ web: WEB })}`), /^nothing to do\n$/);
+    assert.match(await reload(yamlOf({ web: WEB })), /^nothing to do: the kernel is as configured\n$/m);
+    assert.match(
+      await reload(`# the same\n${yamlOf({ web: WEB })}`),
+      /^nothing to do: the kernel is as configured\n$/m,
+    );
     const said = director.lines.length;
     director.program.signal("SIGHUP");
     await waitFor(
@@ -136,7 +139,7 @@ describe("a running director", () => {
     const arp = await capture(`arp and host ${VIP2}`);
     assert.match(
       await reload(yamlOf({ web: { ...WEB, addresses: [VIP, VIP2] } })),
-      /^instance web: addresses changed\n$/,
+      /^~ {3}instance web: addresses changed$/m,
     );
     await holds(VIP, VIP2);
     assert.ok((await arp.stop()).length >= 5, "the new address is announced");
@@ -158,10 +161,10 @@ describe("a running director", () => {
     assert.deepEqual(held(), [`${VIP2}/32`]);
 
     const two = { web: { ...WEB, addresses: [VIP2], priority: 180 }, mail: { vrid: 52, addresses: [OTHER] } };
-    assert.match(await reload(yamlOf(two)), /^instance mail added\n$/);
+    assert.match(await reload(yamlOf(two)), /^~ {3}instance mail added$/m);
     await holds(VIP2, OTHER);
     const goodbye = await capture("ip proto 112");
-    assert.match(await reload(yamlOf({ mail: two.mail })), /^instance web removed\n$/);
+    assert.match(await reload(yamlOf({ mail: two.mail })), /^~ {3}instance web removed$/m);
     await holds(OTHER);
     await waitFor(
       "web resigns",
@@ -182,7 +185,7 @@ describe("a running director", () => {
     await reload(yamlOf({ mail: two.mail }, "error"));
     await holds(OTHER);
     assert.deepEqual(since(said), [], "only errors are told at this level");
-    assert.match(await reload(yamlOf({}, "info")), /log\.level changed\ninstance mail removed/);
+    assert.match(await reload(yamlOf({}, "info")), /^~ {3}log\.level changed\n~ {3}instance mail removed$/m);
     await holds();
     await director.stop();
   });
@@ -193,7 +196,7 @@ describe("a running director", () => {
     const first = director.reload(yamlOf({ web: { ...WEB, addresses: [VIP, VIP2] } }));
     await holds(VIP, VIP2);
     const { status: answered, stdout: told } = await director.command(["status"]);
-    assert.equal(answered, 0, `a frozen checker does not keep status from answering:\n${told}`);
+    assert.ok([0, 3].includes(answered), `a frozen checker does not keep status from answering:\n${told}`);
     const second = director.reload(yamlOf({ web: { ...WEB, addresses: [VIP, OTHER] } }));
     // Both are asked before the first is answered.
     await waitFor(
