@@ -147,7 +147,7 @@ describe("package and unit under systemd", function () {
     await survives("the supervisor frozen", 2, async (machine) => {
       const before = await machine.run(restarts);
       await machine.run("systemctl kill --kill-whom=main --signal=STOP holdfast");
-      await machine.until("the watchdog acts", restarts, (text) => text !== before, 120_000);
+      await machine.until("the watchdog acts", restarts, (text) => text !== before);
       assert.match(await machine.run("journalctl -u holdfast --no-pager -o cat"), /Watchdog timeout/);
     });
   });
@@ -192,7 +192,7 @@ describe("package and unit under systemd", function () {
     await machine.write(FILE, greedy);
     await machine.run("systemctl reload holdfast");
     const events = "cat /sys/fs/cgroup/system.slice/holdfast.service/memory.events";
-    await machine.until("the kernel ended what was greedy", events, (text) => /^oom_kill [1-9]/m.test(text), 120_000);
+    await machine.until("the kernel ended what was greedy", events, (text) => /^oom_kill [1-9]/m.test(text));
     assert.equal(await machine.run(pids), before, "supervisor and vrrp process live on");
     assert.deepEqual(await pair.holders(), ["lb1"]);
     await machine.write(FILE, yaml(1));

@@ -185,7 +185,7 @@ export class Machine {
   }
 
   /** Looks every while until what a command prints is good. */
-  async until(what: string, command: string, isGood: (stdout: string) => boolean, withinMs = 60_000): Promise<string> {
+  async until(what: string, command: string, isGood: (stdout: string) => boolean, withinMs = 240_000): Promise<string> {
     const { seen } = await waitFor(
       `${this.name}: ${what}`,
       () => this.try(command),
