@@ -19,7 +19,11 @@ function paragraph({ path, name }) {
   const file = readdirSync(path).find((entry) => LICENCE_FILE.test(entry));
   if (file === undefined)
     throw new Error(`the library ${name} ${version} (${license}) brings no licence text: ${path}`);
-  const text = readFileSync(join(path, file), "utf8").trim();
+  // Debian has this one on every machine, and wants it named rather than repeated.
+  const text =
+    license === "Apache-2.0"
+      ? "The full text is in /usr/share/common-licenses/Apache-2.0."
+      : readFileSync(join(path, file), "utf8").trim();
   return `\n--- ${name} ${version} (${license})\n\n${text}\n`;
 }
 
