@@ -200,6 +200,25 @@ describe("package and unit under systemd", function () {
     await machine.until("it is healthy", "holdfast status", (text) => /healthy/.test(text));
   });
 
+  it("prepares a real server by its unit, and gives back what was there", async () => {
+    const machine = pair.lb(2);
+    const vip = "192.0.2.200";
+    const seen = "ip -o address show; sysctl -n net.ipv4.conf.all.arp_ignore";
+    // The module makes its device by itself, and that one stays.
+    await machine.run("modprobe ipip && ip link set tunl0 up && ip link set tunl0 down");
+    const before = await machine.run(seen);
+    await machine.run("mkdir -p /etc/holdfast/realserver");
+    await machine.write(
+      "/etc/holdfast/realserver/web.conf",
+      `ARGUMENTS=${vip} --method tun --tunnel ipip --interface eth0\n`,
+    );
+    await machine.run("systemctl start holdfast-realserver@web");
+    assert.match(await machine.run("ip -o address show"), new RegExp(` tunl0 +inet ${vip}/32 `));
+    assert.equal(await machine.run("sysctl -n net.ipv4.conf.eth0.arp_ignore"), "1\n");
+    await machine.run("systemctl restart holdfast-realserver@web && systemctl stop holdfast-realserver@web");
+    assert.equal(await machine.run(seen), before);
+  });
+
   it("is removed, and the peer serves on; nothing is left in the kernel", async () => {
     const machine = pair.lb(1);
     const load = pair.load();
