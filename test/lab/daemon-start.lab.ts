@@ -169,9 +169,9 @@ describe("the daemon starts and ends", () => {
     const home = freshHome();
     const unit = readFileSync(join(ROOT, "systemd/holdfast.service"), "utf8");
     const file = join(home, "holdfast.service");
-    // Where it will be installed there is no program yet.
+    // Where it will be installed there is no program yet, and no manual; the lab's machines verify it with both.
     writeFileSync(file, unit.replaceAll("/usr/bin/holdfast", "/bin/true"));
-    const { status, stdout, stderr } = topology.lb(1).tryExec(["systemd-analyze", "verify", file]);
+    const { status, stdout, stderr } = topology.lb(1).tryExec(["systemd-analyze", "verify", "--man=no", file]);
     if (status === 127 || /No such file/.test(stderr)) {
       console.log("        skipped: there is no systemd-analyze");
       this.skip();
@@ -197,7 +197,9 @@ describe("the daemon starts and ends", () => {
     const { time, ...rest } = JSON.parse(plain) as Record<string, unknown>;
     assert.match(String(time), /^\d{4}-/);
     const facts = { instance: "outside" };
-    assert.deepEqual(rest, { level: "notice", node: "lb1", source: "vrrp", message: sentence, facts });
+    const cause = "started; listening for a master";
+    const event = { type: "instance", subject: "instance outside", from: "initialize", to: "backup", cause };
+    assert.deepEqual(rest, { level: "notice", node: "lb1", source: "vrrp", message: sentence, facts, event });
     assert.equal(both.slice(0, 3), "<5>");
     assert.equal((JSON.parse(both.slice(3)) as Record<string, unknown>).message, sentence);
     for (const director of directors) await director.stop();
