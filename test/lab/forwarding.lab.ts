@@ -18,7 +18,7 @@ async function ready(topology: Topology, director: Director, port: number, serve
     async () => ({ holds: director.host.holds(vip), weights: await weights(director.host, vip, port) }),
     (seen) => (seen.holds && seen.weights.size === servers) || director.program.hasEnded,
     {
-      withinMs: 40_000,
+      withinMs: 90_000,
       show: (seen) => `${JSON.stringify([...seen.weights])}\n${director.lines.slice(-15).join("\n")}`,
     },
   );
