@@ -28,10 +28,10 @@ function needsOf(name) {
     console.error(`holdfast: there is no scenario ${name}; there are: ${scenarios().join(", ")}`);
     process.exit(64);
   }
-  const match = /^\/\/ lab-needs: (ipvs|netns|machines)$/m.exec(readFileSync(file, "utf8"));
+  const match = /^\/\/ lab-needs: (ipvs|fresh-ipvs|netns|machines)$/m.exec(readFileSync(file, "utf8"));
   if (match === null) {
     console.error(
-      `holdfast: ${file} does not say what it needs: add a line \`// lab-needs: ipvs\`, \`netns\` or \`machines\``,
+      `holdfast: ${file} does not say what it needs: add a line \`// lab-needs: ipvs\`, \`fresh-ipvs\`, \`netns\` or \`machines\``,
     );
     process.exit(70);
   }
@@ -64,8 +64,13 @@ function mocha(names) {
  */
 export async function runScenarios(names) {
   const counts = { passed: 0, failed: 0, skipped: 0 };
-  for (const needs of ["netns", "machines", "ipvs"]) {
-    const mine = names.filter((name) => needsOf(name) === needs);
+  const wanting = (wanted) => names.filter((name) => needsOf(name) === wanted);
+  const groups = [
+    ...["netns", "machines", "ipvs"].map((needs) => ({ needs, mine: wanting(needs) })),
+    // A kernel for each: what others left loaded in it cannot be taken out again.
+    ...wanting("fresh-ipvs").map((name) => ({ needs: "ipvs", mine: [name] })),
+  ];
+  for (const { needs, mine } of groups) {
     if (mine.length === 0) continue;
     console.log(`lab: ${mine.join(", ")}`);
     const place = choosePlace(needs);

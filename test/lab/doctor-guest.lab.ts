@@ -1,4 +1,4 @@
-// lab-needs: ipvs
+// lab-needs: fresh-ipvs
 // The findings of `holdfast doctor` about IPVS and about the first network namespace, provoked; and pairs that are well, for nat, dr
 // and tun: no finding before the start, and none while they run, on master and backup.
 import assert from "node:assert/strict";

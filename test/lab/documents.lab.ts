@@ -1,4 +1,4 @@
-// lab-needs: ipvs
+// lab-needs: fresh-ipvs
 // What the documents say to type is typed, in their order, on hosts prepared as they say; what they show must be printed.
 import { blocksOf, textOf } from "../support/documents.ts";
 import { startWeb } from "./support/servers.ts";
