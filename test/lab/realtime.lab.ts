@@ -51,7 +51,7 @@ describe("real-time priority", () => {
       assert.deepEqual(policies(other), ["SCHED_OTHER 0"]);
       assert.equal(lockedKb(other), 0);
     }
-    assert.match((await director.reload(yaml(false))).stdout, /^vrrp\.realtime changed\n$/);
+    assert.match((await director.reload(yaml(false))).stdout, /^~ {3}vrrp\.realtime changed$/m);
     assert.deepEqual(policies(pid), ["SCHED_OTHER 0"]);
     assert.equal(lockedKb(pid), 0);
     await director.reload(yaml(true));
