@@ -6,6 +6,7 @@ import { pathToFileURL } from "node:url";
 import { shellQuote } from "./lab/guest.mjs";
 import { machineEnvironment } from "./lab/machine/files.mjs";
 import { choosePlace } from "./lab/place.mjs";
+import { failureLine, runWithoutCounts, scenariosToRepeat, withSecondRun } from "./lab/verdicts.mjs";
 import { root, run, setup } from "./setup.mjs";
 
 const USAGE = `usage: npm run lab -- shell [nat|dr|tun]   a shell in the running topology
@@ -57,13 +58,39 @@ function mocha(names) {
   return `node --enable-source-maps node_modules/mocha/bin/mocha.js --no-config --reporter test/support/counting-reporter.cjs --timeout 120000 ${files}`;
 }
 
+/** One run of scenarios in a place. @returns {Promise<import("./lab/verdicts.mjs").Run>} */
+async function runOnce(place, needs, names) {
+  const resultsDir = mkdtempSync(join(tmpdir(), "holdfast-results-"));
+  try {
+    const script = `export HOLDFAST_COUNTS="$LAB_SHARE/counts.json"\n${mocha(names)}`;
+    const { seconds } = await place.run({
+      script,
+      environment: { ...asked(), ...(needs === "machines" ? machineEnvironment(console.log) : {}) },
+      limitSeconds: LIMIT_SECONDS,
+      results: ["counts.json"],
+      resultsDir,
+    });
+    const file = join(resultsDir, "counts.json");
+    const part = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : runWithoutCounts(names.join(", "));
+    console.log(
+      `lab: ${part.passed} passed, ${part.failed} failed, ${part.skipped} skipped in ${seconds.toFixed(0)} s`,
+    );
+    return part;
+  } finally {
+    rmSync(resultsDir, { recursive: true, force: true });
+  }
+}
+
 /**
  * Runs scenarios, those that need only namespaces on this kernel and the others where there is IPVS.
  * @param {string[]} names
- * @returns {Promise<{ passed: number, failed: number, skipped: number }>}
+ * @param {{ twice: boolean }} options twice: a scenario in which a test failed is run once more by itself, and that run counts.
+ *   Scenarios measure time on a machine that others may use. What failed only once is returned, and to be shown.
+ * @returns {Promise<{ passed: number, failed: number, skipped: number, failures: Failure[], unsteady: Failure[] }>}
+ *   Failure as in verdicts.mjs
  */
-export async function runScenarios(names) {
-  const counts = { passed: 0, failed: 0, skipped: 0 };
+export async function runScenarios(names, { twice }) {
+  const total = { passed: 0, failed: 0, skipped: 0, failures: [], unsteady: [] };
   const wanting = (wanted) => names.filter((name) => needsOf(name) === wanted);
   const groups = [
     ...["netns", "machines", "ipvs"].map((needs) => ({ needs, mine: wanting(needs) })),
@@ -74,32 +101,17 @@ export async function runScenarios(names) {
     if (mine.length === 0) continue;
     console.log(`lab: ${mine.join(", ")}`);
     const place = choosePlace(needs);
-    const resultsDir = mkdtempSync(join(tmpdir(), "holdfast-results-"));
-    try {
-      const script = `export HOLDFAST_COUNTS="$LAB_SHARE/counts.json"\n${mocha(mine)}`;
-      const { seconds } = await place.run({
-        script,
-        environment: { ...asked(), ...(needs === "machines" ? machineEnvironment(console.log) : {}) },
-        limitSeconds: LIMIT_SECONDS,
-        results: ["counts.json"],
-        resultsDir,
-      });
-      const file = join(resultsDir, "counts.json");
-      if (existsSync(file)) {
-        const part = JSON.parse(readFileSync(file, "utf8"));
-        for (const key of Object.keys(counts)) counts[key] += part[key];
-        console.log(
-          `lab: ${part.passed} passed, ${part.failed} failed, ${part.skipped} skipped in ${seconds.toFixed(0)} s`,
-        );
-      } else {
-        console.error(`lab: ${mine.join(", ")}: the run ended without counts; that is one failure`);
-        counts.failed += 1;
-      }
-    } finally {
-      rmSync(resultsDir, { recursive: true, force: true });
+    let part = await runOnce(place, needs, mine);
+    for (const name of twice ? scenariosToRepeat(part) : []) {
+      console.log(`lab: ${name} once more, by itself, because a test of it failed`);
+      const { run, unsteady } = withSecondRun(part, name, await runOnce(place, needs, [name]));
+      part = run;
+      total.unsteady.push(...unsteady);
     }
+    for (const key of ["passed", "failed", "skipped"]) total[key] += part[key];
+    total.failures.push(...part.failures);
   }
-  return counts;
+  return total;
 }
 
 async function shell(method) {
@@ -132,8 +144,11 @@ async function main([command, ...rest]) {
   for (const name of names) needsOf(name);
   setup();
   run("npm", ["run", "--silent", "build:test"]);
-  const counts = await runScenarios(names);
+  const counts = await runScenarios(names, { twice: command === "all" });
   if (process.env.HOLDFAST_COUNTS) writeFileSync(process.env.HOLDFAST_COUNTS, `${JSON.stringify(counts)}\n`);
+  for (const failure of counts.unsteady)
+    console.log(`lab: failed once, and not when run again: ${failureLine(failure)}`);
+  for (const failure of counts.failures) console.log(`lab: failed: ${failureLine(failure)}`);
   console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
   return counts.failed > 0 || counts.passed === 0 ? 1 : 0;
 }

@@ -4,11 +4,14 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { failureLine } from "./lab/verdicts.mjs";
 import { root } from "./setup.mjs";
 
 const total = { passed: 0, failed: 0, skipped: 0 };
-/** What failed, for the end; at most one entry a suite. */
+/** What failed, for the end. */
 const failures = [];
+/** What failed once and passed when it was run again, for the end. */
+const unsteady = [];
 const counts = mkdtempSync(join(tmpdir(), "holdfast-counts-"));
 /** The oldest and the newest line of Node that are supported; tests run on this one and on the other. */
 const OTHER_NODE = process.versions.node.startsWith("24.") ? "20" : "24";
@@ -45,9 +48,11 @@ function counting(name, command, args) {
     return;
   }
   for (const key of Object.keys(total)) total[key] += part[key];
-  if (part.failed > 0) failures.push(`${name}: ${part.failed} failed`);
-  else if (part.passed === 0) fail(name, "not one test passed");
-  else if (result.status !== 0) fail(name, `all tests passed, but exit ${result.status ?? result.signal}`);
+  for (const failure of part.unsteady ?? []) unsteady.push(`${name}: ${failureLine(failure)}`);
+  for (const failure of part.failures) failures.push(`${name}: ${failureLine(failure)}`);
+  if (part.passed === 0) fail(name, "not one test passed");
+  else if (part.failed === 0 && result.status !== 0)
+    fail(name, `all tests passed, but exit ${result.status ?? result.signal}`);
 }
 
 function otherNode() {
@@ -73,6 +78,9 @@ try {
 } finally {
   rmSync(counts, { recursive: true, force: true });
 }
-if (failures.length > 0) console.log(`\nfailed:\n${failures.map((line) => `  ${line}\n`).join("")}`);
+const list = (title, lines) =>
+  lines.length > 0 && console.log(`\n${title}:\n${lines.map((line) => `  ${line}`).join("\n")}`);
+list("failed once, and not when run again", unsteady);
+list("failed", failures);
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
