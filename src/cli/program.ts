@@ -138,9 +138,24 @@ function buildProgram(
       writeErr: (text) => terminal.err.write(text),
       outputError: (text, write) => write(usageSentence(text)),
     })
+    .addHelpText("beforeAll", ({ command }) => {
+      refuseUnknown(command);
+      return "";
+    })
     .addHelpText("after", examples(["holdfast check /etc/holdfast/holdfast.yaml", "holdfast status"]));
   for (const add of COMMANDS) add({ program, handlers, finish });
   return program;
+}
+
+/**
+ * Has a command that does not exist be one also with `--help` behind it: commander would print the help of all the others, and call
+ * that a success.
+ */
+function refuseUnknown(command: Command): void {
+  const [name = "-"] = command.args;
+  const isCommand = !name.startsWith("-") && command.commands.length > 0;
+  // Asked without an option, commander says that there is none, and which may be meant.
+  if (isCommand) command.parse([name], { from: "user" });
 }
 
 /** Commander's "error: unknown option '--foo'\n(Did you mean --bar?)" as one sentence with a next step. */

@@ -190,6 +190,8 @@ describe("the command line", () => {
       ["reload", "--help"],
       ["confirm", "--help"],
       ["status", "--help"],
+      ["drill", "--help"],
+      ["drill", "run", "--help"],
     ]) {
       const { exitCode, out, err } = await holdfast(argv);
       assert.equal(exitCode, EXIT.OK);
@@ -202,6 +204,9 @@ describe("the command line", () => {
   it("answers wrong usage with one sentence and 64", async () => {
     const rows: readonly (readonly [readonly string[], RegExp])[] = [
       [["chek"], /^holdfast: unknown command 'chek'\. Did you mean check\?\n$/],
+      [["chek", "--help"], /^holdfast: unknown command 'chek'\. Did you mean check\?\n$/],
+      [["--run-dir", "/x", "nosuch", "x", "-h"], /^holdfast: unknown command 'nosuch'\. See `holdfast --help`\.\n$/],
+      [["drill", "rum", "--help"], /^holdfast: unknown command 'rum'\. Did you mean run\?\n$/],
       [["check", "--strct"], /^holdfast: unknown option '--strct'\. Did you mean --strict\?\n$/],
       [["check", "a", "b"], /^holdfast: too many arguments for 'check'\. .* See `holdfast --help`\.\n$/],
       [
