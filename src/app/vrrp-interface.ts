@@ -268,7 +268,8 @@ export class VrrpInterface {
   /** @returns 0, or the errno of the last copy that was refused */
   #send(transport: TransportConfig, encode: (destination: IpText) => Buffer, source: IpText): number {
     const socket = this.#socketOf(transport);
-    if (socket === null) return ENETDOWN;
+    // Without a carrier the kernel would take it and keep it for the peer's ARP answer: a goodbye heard seconds later.
+    if (socket === null || this.#link?.isUp !== true) return ENETDOWN;
     if (transport.type === "multicast") return socket.send(encode(VRRP_GROUP_IPV4), source, VRRP_GROUP_IPV4);
     let failed = 0;
     for (const { address } of transport.peers) failed = socket.send(encode(address), source, address) || failed;

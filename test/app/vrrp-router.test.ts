@@ -101,9 +101,15 @@ describe("vrrp router: two directors on a virtual segment", () => {
 
   it("goes to fault at once when the interface goes down, and comes back", () => {
     startPair();
+    const sent = lb1.sent.length;
     lb1.setLink({ isUp: false });
     assert.equal(phaseOf(lb1), "fault");
     assert.deepEqual(lb1.held, []);
+    assert.equal(
+      lb1.sent.length,
+      sent,
+      "what is sent to a peer without a carrier waits for its ARP, and comes seconds later",
+    );
     time.advance(4 * SECOND);
     assert.equal(phaseOf(lb2), "master");
     lb1.setLink({ isUp: true });
