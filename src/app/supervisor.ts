@@ -6,14 +6,7 @@ import type { InstanceKeys } from "../config/keys.ts";
 import type { DirectorConfig, ScheduleAction } from "../config/model.ts";
 import type { OverrideAnswer, OverrideOrder } from "../control/overrides.ts";
 import { ControlServer } from "../control/server.ts";
-import {
-  type ConfigStatus,
-  type ControlError,
-  type DirectorStatus,
-  type HandoverAnswer,
-  type ReloadReport,
-  STATUS_VERSION,
-} from "../control/status.ts";
+import type { ConfigStatus, ControlError, DirectorStatus, HandoverAnswer, ReloadReport } from "../control/status.ts";
 import type { FactEntry, ReplyOutcome, StateEntry } from "../ipc/messages.ts";
 import { SYNC_LINGER_US } from "../ipvs/sync.ts";
 import { WinstonLogger, type WinstonLoggerOptions } from "../log/winston-logger.ts";
@@ -22,6 +15,7 @@ import { systemClock, TimeoutAlarms } from "../sys/clock.ts";
 import { handoverBoundUs } from "../vrrp/handover.ts";
 import { Calendar, type RunOutcome } from "./calendar.ts";
 import { ChildKeeper } from "./child-keeper.ts";
+import { directorStatus, type KnownStatus } from "./director-status.ts";
 import { Drills } from "./drills.ts";
 import { daemonEvent, processEvent } from "./event-facts.ts";
 import { EventJournal, type LineStore } from "./event-journal.ts";
@@ -48,7 +42,7 @@ import { Planner } from "./planner.ts";
 import { type ApplyOutcome, type LoadedConfig, Reloader } from "./reloader.ts";
 import { doScheduled } from "./scheduled-work.ts";
 import type { StateStore } from "./state-store.ts";
-import { problemsOf, StatusBoard } from "./status-board.ts";
+import { StatusBoard } from "./status-board.ts";
 import type { TrialBook } from "./trial-book.ts";
 import { Trials } from "./trials.ts";
 import { WarmUp } from "./warm-up.ts";
@@ -345,38 +339,19 @@ export class Supervisor {
   }
 
   status(): DirectorStatus {
-    const instances = this.#board.instances(this.#config);
-    const services = this.#board.services(this.#config, (service, server) => this.#overrides.status(service, server));
-    const sync = this.#board.sync(this.#config);
-    const { drift } = this.#board;
-    const processes = [this.#vrrp.status(), this.#checker.status()];
-    const problems = [
-      ...problemsOf(instances, services, this.#config, sync, drift),
-      ...processes
-        .filter(({ state }) => state !== "running")
-        .map(({ name, state }) =>
-          state === "silent" ? `the ${name} process does not answer` : `the ${name} process is ${state}`,
-        ),
-      ...this.#vrrpProblems,
-      ...this.#metrics.problems,
-      ...(this.#trials.rejected === null ? [] : [REVERTED]),
-    ];
-    return {
-      version: STATUS_VERSION,
-      node: this.#config.node,
+    const known: KnownStatus = {
       program: this.#options.version,
       pid: process.pid,
       startedAt: this.#startedAt.toISOString(),
       config: this.#configStatus(),
-      health: problems.length === 0 ? "healthy" : "degraded",
-      problems,
-      processes,
-      instances,
-      services,
-      sync,
-      drift,
+      processes: [this.#vrrp.status(), this.#checker.status()],
+      instances: this.#board.instances(this.#config),
+      services: this.#board.services(this.#config, (service, server) => this.#overrides.status(service, server)),
+      sync: this.#board.sync(this.#config),
+      drift: this.#board.drift,
       schedules: this.#calendar.status(),
     };
+    return directorStatus(known, this.#config, [...this.#vrrpProblems, ...this.#metrics.problems]);
   }
 
   reload(): Promise<Result<ReloadReport, ControlError>> {
@@ -552,9 +527,6 @@ export class Supervisor {
     this.#say("error", `${messageOf(thrown)}.${remedy}`);
   }
 }
-
-const REVERTED =
-  "nobody confirmed the last reload: the configuration before is in force, not the files; correct them and reload, or reload to apply them after all";
 
 /** What the checker process must know of an instance. */
 function phaseFact([key, state]: StateEntry<VrrpState>): FactEntry<CheckerFact> {

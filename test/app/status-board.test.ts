@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { describeChanges } from "../../src/app/describe-changes.ts";
 import { instanceKey, SYNC_KEY, serverKey } from "../../src/app/messages.ts";
-import { problemsOf, StatusBoard } from "../../src/app/status-board.ts";
+import { StatusBoard } from "../../src/app/status-board.ts";
 import { formatEndpoint } from "../../src/base/endpoint.ts";
-import { NO_SPREAD } from "../../src/base/histogram.ts";
 import { diffModels } from "../../src/config/diff.ts";
 import type { DirectorConfig, SyncConfig } from "../../src/config/model.ts";
-import type { InstanceStatus, ServerStatus, SyncStatus } from "../../src/control/status.ts";
+import type { InstanceStatus, SyncStatus } from "../../src/control/status.ts";
 import { load } from "../config/support.ts";
+import { instanceStatus, serverStatus } from "../support/status.ts";
 
 function configOf(text: string): DirectorConfig {
   const loaded = load(text);
@@ -24,61 +24,6 @@ services:
 `);
 
 const SYNC: SyncConfig = { instance: "web4", interface: "eth1", id: 1, group: "224.0.0.81", port: 8848, ttl: 1 };
-
-function serverStatus(server: string, change: Partial<ServerStatus> = {}): ServerStatus {
-  return {
-    server,
-    verdict: "up",
-    since: "",
-    present: true,
-    weight: 1,
-    why: "",
-    connections: null,
-    override: null,
-    checks: [],
-    ...change,
-  };
-}
-
-function instanceStatus(change: Partial<InstanceStatus> = {}): InstanceStatus {
-  return {
-    name: "web4",
-    interface: "eth0",
-    vrid: 51,
-    transport: "multicast",
-    isSigned: false,
-    phase: "backup",
-    since: "",
-    reason: "started",
-    priority: 150,
-    basePriority: 150,
-    priorityText: "150",
-    track: [],
-    group: null,
-    advertIntervalUs: 1_000_000,
-    isResting: false,
-    isHandingOver: false,
-    isSilent: false,
-    source: null,
-    addresses: [],
-    held: [],
-    heard: null,
-    counters: {
-      advertsSent: 0,
-      advertsReceived: 0,
-      sendErrors: 0,
-      becameMaster: 0,
-      handovers: 0,
-      strayPackets: 0,
-      transitions: [],
-      rejected: {},
-      checksumForms: {},
-      events: {},
-    },
-    lateness: { advert: NO_SPREAD, down: NO_SPREAD, other: NO_SPREAD },
-    ...change,
-  };
-}
 
 describe("status board", () => {
   it("shows what children said last, in the order of the configuration", () => {
@@ -141,54 +86,6 @@ describe("status board", () => {
     assert.deepEqual(board.resting(CONFIG), []);
     tell(instanceStatus({ isResting: true }));
     assert.deepEqual(board.resting({ ...CONFIG, instances: [] }), [], "only of what is configured");
-  });
-});
-
-describe("problems that make a director degraded", () => {
-  const problems = (
-    instances: readonly InstanceStatus[],
-    servers: readonly ServerStatus[],
-    sync: SyncStatus | null = null,
-  ) => problemsOf(instances, [{ name: "web", listen: [], scheduler: "wlc", forward: "nat", servers }], CONFIG, sync);
-  const fine = [serverStatus("10.0.0.11:80"), serverStatus("10.0.0.12:80")];
-
-  it("none", () => assert.deepEqual(problems([instanceStatus()], fine), []));
-  it("an instance in fault, or without its process", () => {
-    assert.deepEqual(problems([instanceStatus({ phase: "fault", reason: "interface is down" })], fine), [
-      "instance web4: interface is down",
-    ]);
-    assert.deepEqual(problems([], fine), ["instance web4: its process is not running yet"]);
-  });
-  it("something tracked that weighs and fails", () => {
-    const part = {
-      what: "interface eth1",
-      weight: -20,
-      isPassing: false,
-      effect: -20,
-      state: "interface eth1 is down",
-    };
-    const track = [
-      part,
-      { ...part, what: "interface eth2", isPassing: true, effect: 0, state: "interface eth2 is up" },
-    ];
-    assert.deepEqual(problems([instanceStatus({ priority: 130, track })], fine), [
-      "instance web4: interface eth1 is down, priority 130",
-    ]);
-  });
-  it("a server down", () => {
-    const down = serverStatus("10.0.0.12:80", { verdict: "down", present: false });
-    assert.deepEqual(problems([instanceStatus()], [serverStatus("10.0.0.11:80"), down]), [
-      "service web: 1 of 2 servers down (10.0.0.12:80)",
-    ]);
-  });
-  it("a synchronisation that does not work", () => {
-    const sync: SyncStatus = { instance: "web4", interface: "eth1", id: 1, role: "none", note: "there is no eth1" };
-    assert.deepEqual(problems([instanceStatus()], fine, sync), ["connection sync: there is no eth1"]);
-    assert.deepEqual(problems([instanceStatus()], fine, { ...sync, role: "backup", note: "" }), []);
-  });
-  it("a service that nobody can serve", () => {
-    const quiet = fine.map((server) => ({ ...server, weight: 0 }));
-    assert.deepEqual(problems([instanceStatus()], quiet), ["service web: no server can serve"]);
   });
 });
 
