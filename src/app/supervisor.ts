@@ -1,41 +1,20 @@
-import { DirectorError, ERROR_CATALOGUE, type ErrorCode, messageOf } from "../base/director-error.ts";
+import { DirectorError, messageOf } from "../base/director-error.ts";
 import { EXIT, type ExitCode, exitCodeFor } from "../base/exit-codes.ts";
-import { err, ok, type Result } from "../base/result.ts";
+import { err, type Result } from "../base/result.ts";
 import type { ConfigTexts } from "../config/config-texts.ts";
-import type { InstanceKeys } from "../config/keys.ts";
 import type { DirectorConfig, ScheduleAction } from "../config/model.ts";
 import type { OverrideAnswer, OverrideOrder } from "../control/overrides.ts";
 import { ControlServer } from "../control/server.ts";
 import type { ConfigStatus, ControlError, DirectorStatus, HandoverAnswer, ReloadReport } from "../control/status.ts";
-import type { FactEntry, ReplyOutcome, StateEntry } from "../ipc/messages.ts";
-import { SYNC_LINGER_US } from "../ipvs/sync.ts";
 import { WinstonLogger, type WinstonLoggerOptions } from "../log/winston-logger.ts";
 import type { EventFacts, LogEntry, Logger } from "../ports/logger.ts";
 import { systemClock, TimeoutAlarms } from "../sys/clock.ts";
-import { handoverBoundUs } from "../vrrp/handover.ts";
 import { Calendar, type RunOutcome } from "./calendar.ts";
-import { ChildKeeper } from "./child-keeper.ts";
+import { Children } from "./children.ts";
 import { directorStatus, type KnownStatus } from "./director-status.ts";
 import { Drills } from "./drills.ts";
-import { daemonEvent, processEvent } from "./event-facts.ts";
+import { daemonEvent } from "./event-facts.ts";
 import { EventJournal, type LineStore } from "./event-journal.ts";
-import { takeOffLeftovers } from "./leftovers.ts";
-import {
-  type CheckerFact,
-  type CheckerNews,
-  type CheckerProcessConfig,
-  type CheckerReply,
-  type CheckerTrackConfig,
-  type HandoverReply,
-  isCheckerState,
-  isDrainNews,
-  isTrackFact,
-  isTraffic,
-  type VrrpFact,
-  type VrrpProcessConfig,
-  type VrrpReply,
-  type VrrpState,
-} from "./messages.ts";
 import { Metrics } from "./metrics.ts";
 import { OverrideDesk } from "./override-desk.ts";
 import { Planner } from "./planner.ts";
@@ -46,33 +25,6 @@ import { StatusBoard } from "./status-board.ts";
 import type { TrialBook } from "./trial-book.ts";
 import { Trials } from "./trials.ts";
 import { WarmUp } from "./warm-up.ts";
-
-/** How long a child may take to apply a configuration: loading ten thousand servers on a slow machine is the longest. */
-const REPLY_TIMEOUT_MS = 60_000;
-
-/**
- * A child that does not stop by then is killed. Removing ten thousand servers on a slow machine is the longest, and then the
- * last connections are told to the other director.
- */
-const STOP_DEADLINE_MS = 10_000 + SYNC_LINGER_US / 1000;
-
-/**
- * As above for the vrrp process, on top of what a handover may take; the addresses of one that hangs are taken off by
- * another.
- */
-const VRRP_STOP_DEADLINE_MS = 5_000;
-
-/** How often children are asked whether they answer. */
-const ASK_EVERY_MS = 1_000;
-
-/**
- * A frozen vrrp process holds its addresses while a peer serves: after 8 s it is killed, and the next one lets go. The checker is
- * given two minutes: it may work on a large configuration, and the kernel forwards without it.
- */
-const FROZEN_AFTER = { vrrp: 8, checker: 120 } as const;
-
-/** The last announcement for the successor, and room for a slow machine. */
-const FAREWELL_MS = 2_000;
 
 /** What a slow disk is given at the end. */
 const EVENTS_CLOSE_MS = 2_000;
@@ -123,8 +75,7 @@ export class Supervisor {
   readonly #logger: Logger;
   readonly #board = new StatusBoard();
   readonly #calendar: Calendar;
-  readonly #vrrp: ChildKeeper<VrrpProcessConfig, VrrpState, VrrpFact>;
-  readonly #checker: ChildKeeper<CheckerProcessConfig, CheckerNews, CheckerFact>;
+  readonly #children: Children;
   readonly #trials: Trials;
   readonly #reloader: Reloader;
   readonly #overrides: OverrideDesk;
@@ -132,25 +83,16 @@ export class Supervisor {
   readonly #drills: Drills;
   readonly #warmUp: WarmUp;
   readonly #startedAt = new Date();
-  #config: DirectorConfig;
-  /** For the vrrp process alone. */
-  #keys: InstanceKeys;
-  /** What the configuration was read from. */
-  #texts: ConfigTexts;
+  #inForce: LoadedConfig;
   #loadedAt = new Date();
   #control: ControlServer | null = null;
-  #configured = new Set<string>();
-  /** What the present vrrp process could not do; bounded by what it tries. */
-  #vrrpProblems: readonly string[] = [];
   #finish: (code: ExitCode) => void = () => undefined;
   #stopping = false;
 
   constructor(options: SupervisorOptions, loaded: LoadedConfig, collaborators: SupervisorCollaborators) {
     this.#options = options;
     this.#collaborators = collaborators;
-    this.#config = loaded.config;
-    this.#keys = loaded.keys;
-    this.#texts = loaded.texts;
+    this.#inForce = loaded;
     this.#winston = new WinstonLogger(this.#loggerOptions());
     this.#events = new EventJournal({
       store: collaborators.eventStore,
@@ -161,7 +103,7 @@ export class Supervisor {
     this.#metrics = new Metrics({
       logger: journalled,
       board: this.#board,
-      children: () => [this.#vrrp, this.#checker],
+      children: () => this.#children.processes,
       status: () => this.status(),
     });
     this.#logger = this.#metrics.tee(journalled);
@@ -176,29 +118,9 @@ export class Supervisor {
       {
         instances: () => this.#board.instances(this.#config),
         isTableKnown: () => this.#board.isTableKnown(this.#config),
-        wake: (instance) => void this.#vrrp.command("wake", instance),
+        wake: (instance) => this.#children.wake(instance),
         say: (message) => this.#say("info", message),
       },
-    );
-    this.#vrrp = new ChildKeeper(
-      { ...this.#childOptions("vrrp"), stopDeadlineMs: VRRP_STOP_DEADLINE_MS },
-      this.#vrrpConfig(),
-      {
-        onState: (entries) => {
-          this.#board.updateInstances(entries);
-          this.#checker.tell(entries.map(phaseFact));
-          this.#drills.standingChanged();
-          this.#warmUp.look();
-        },
-        onConfigured: (outcome, restarts) => this.#childConfigured("vrrp", outcome, restarts),
-        onGone: () => {
-          this.#checker.tell(this.#board.forgetInstances().map((key) => [key, null]));
-          this.#vrrpProblems = [];
-          this.#drills.abort("the vrrp process ended");
-          this.#vrrp.prepare(this.#vrrpConfig());
-        },
-      },
-      this.#logger,
     );
     this.#drills = new Drills(
       { stateDir: options.stateDir, program: options.program },
@@ -209,7 +131,7 @@ export class Supervisor {
         config: () => this.#config,
         instances: () => this.#board.instances(this.#config),
         problems: () => (this.#stopping ? ["it is stopping"] : this.status().problems),
-        command: (name, argument) => this.#vrrp.command(name, argument, this.#handoverBoundMs() + REPLY_TIMEOUT_MS),
+        command: (name, argument) => this.#children.move(name, argument),
       },
     );
     this.#overrides = new OverrideDesk({
@@ -222,33 +144,33 @@ export class Supervisor {
         const service = this.#config.services.find((one) => one.name === name);
         return service === undefined ? [] : this.#board.servers(service);
       },
-      apply: (changes) => {
-        this.#checker.prepare(this.#checkerConfig());
-        return this.#checker.command("override", changes);
-      },
+      apply: (changes) => this.#children.override(changes),
     });
-    this.#checker = new ChildKeeper(
-      { ...this.#childOptions("checker"), stopDeadlineMs: STOP_DEADLINE_MS },
-      this.#checkerConfig(),
+    this.#children = new Children(
+      { program: options.program, runDir: options.runDir, stateDir: options.stateDir },
       {
-        onState: (entries) => {
-          this.#board.updateServers(entries.filter(isCheckerState));
-          this.#board.updateTraffic(entries.filter(isTraffic));
-          this.#overrides.hear(entries.filter(isDrainNews).flatMap(([, news]) => news ?? []));
-          // Without a checker, what the last one found out stands.
-          this.#vrrp.tell(entries.filter(isTrackFact));
+        logger: this.#logger,
+        board: this.#board,
+        present: () => this.#inForce,
+        resting: () => this.#warmUp.resting,
+        overrides: () => this.#overrides.standing(),
+        onInstances: () => {
+          this.#drills.standingChanged();
           this.#warmUp.look();
         },
-        onConfigured: (outcome, restarts) => this.#childConfigured("checker", outcome, restarts),
-        // The kernel goes on forwarding by the last table; what was known about the servers still describes it.
-        onGone: () => undefined,
+        onServers: (drains) => {
+          this.#overrides.hear(drains);
+          this.#warmUp.look();
+        },
+        onVrrpGone: () => this.#drills.abort("the vrrp process ended"),
+        onReady: () => this.#notifyReady(),
+        onHopeless: (exit, code) => void this.#stop(exit, code),
       },
-      this.#logger,
     );
     const planner = new Planner(
       { stateDir: options.stateDir },
       {
-        askChecker: (request, withinMs) => this.#checker.command("plan", request, withinMs),
+        askChecker: (request, withinMs) => this.#children.plan(request, withinMs),
         phases: () => new Map(this.#board.instances(this.#config).map(({ name, phase }) => [name, phase])),
         present: () => this.#config,
       },
@@ -268,7 +190,7 @@ export class Supervisor {
         loadKept: (texts) => this.#collaborators.loadKept(texts),
         isOnDisk: (texts) => this.#collaborators.isOnDisk(texts),
         trials: this.#trials,
-        present: () => ({ config: this.#config, keys: this.#keys, texts: this.#texts }),
+        present: () => this.#inForce,
         isStopping: () => this.#stopping,
         plan: (next, configuration, withinMs) => planner.plan(next, configuration, withinMs),
         apply: (next) => this.#apply(next),
@@ -324,18 +246,16 @@ export class Supervisor {
     );
     this.#overrides.open();
     this.#trials.open(this.#options.wentBack);
-    this.#checker.prepare(this.#checkerConfig());
-    this.#checker.start();
-    this.#vrrp.start();
+    this.#children.start();
     this.#warmUp.begin();
     await this.#metrics.configure(this.#config.metrics);
     this.#calendar.configure(this.#config.schedules);
     return finished;
   }
 
-  /** Whether both children are looked after; what the service manager's watchdog is told. */
+  /** What the service manager's watchdog is told. */
   isWell(): boolean {
-    return this.#vrrp.isAttended() && this.#checker.isAttended();
+    return this.#children.isWell();
   }
 
   status(): DirectorStatus {
@@ -344,18 +264,22 @@ export class Supervisor {
       pid: process.pid,
       startedAt: this.#startedAt.toISOString(),
       config: this.#configStatus(),
-      processes: [this.#vrrp.status(), this.#checker.status()],
+      processes: this.#children.processes.map((child) => child.status()),
       instances: this.#board.instances(this.#config),
       services: this.#board.services(this.#config, (service, server) => this.#overrides.status(service, server)),
       sync: this.#board.sync(this.#config),
       drift: this.#board.drift,
       schedules: this.#calendar.status(),
     };
-    return directorStatus(known, this.#config, [...this.#vrrpProblems, ...this.#metrics.problems]);
+    return directorStatus(known, this.#config, [...this.#children.problems, ...this.#metrics.problems]);
   }
 
   reload(): Promise<Result<ReloadReport, ControlError>> {
     return this.#reloader.reload();
+  }
+
+  get #config(): DirectorConfig {
+    return this.#inForce.config;
   }
 
   #configStatus(): ConfigStatus {
@@ -368,46 +292,20 @@ export class Supervisor {
   }
 
   /** Hands a configuration that was validated to everybody. */
-  async #apply({ config, keys, texts }: LoadedConfig): Promise<ApplyOutcome> {
-    this.#config = config;
-    this.#keys = keys;
-    this.#texts = texts;
+  async #apply(loaded: LoadedConfig): Promise<ApplyOutcome> {
+    const { config } = loaded;
+    this.#inForce = loaded;
     this.#loadedAt = new Date();
     this.#winston.reconfigure(this.#loggerOptions());
     this.#calendar.configure(config.schedules);
     this.#overrides.configured();
-    const [checker, vrrp] = await Promise.all([
-      this.#checker.configure(this.#checkerConfig()),
-      this.#vrrp.configure(this.#vrrpConfig()),
-      this.#metrics.configure(config.metrics),
-    ]);
-    if (vrrp.ok) this.#vrrpProblems = (vrrp.value as VrrpReply).problems;
-    const failed = [checker, vrrp].find((outcome) => !outcome.ok);
-    if (failed !== undefined && !failed.ok) return err({ code: failed.code, message: failed.message });
-    return ok(checker.ok ? (checker.value as CheckerReply) : { changes: [], remaining: [] });
+    const [applied] = await Promise.all([this.#children.configure(), this.#metrics.configure(config.metrics)]);
+    return applied;
   }
 
   #notifyReady(): void {
     const { instances, services } = this.#config;
     this.#collaborators.notify("READY=1", `STATUS=${count(instances, "instance")}, ${count(services, "service")}`);
-  }
-
-  #childConfigured(name: "vrrp" | "checker", outcome: ReplyOutcome, restarts: number): void {
-    if (!outcome.ok) {
-      this.#say("error", `the ${name} process cannot work: ${outcome.message}. ${remedyOf(outcome.code)}`);
-      // What is missing at the first start is missing for good: say so with the exit code instead of trying for ever.
-      if (restarts === 0) void this.#stop(startFailure(outcome.code), outcome.code);
-      return;
-    }
-    if (name === "vrrp") this.#vrrpProblems = (outcome.value as VrrpReply).problems;
-    this.#configured.add(name);
-    if (restarts > 0)
-      this.#say(
-        "notice",
-        `the ${name} process runs again`,
-        processEvent(name, "stopped", "running", `restart ${restarts}`),
-      );
-    if (this.#configured.size === 2) this.#notifyReady();
   }
 
   /** Carries out what somebody wants of a server, over what its checks say. */
@@ -419,35 +317,14 @@ export class Supervisor {
   /** Lets a peer serve an instance, and every other of its group. */
   async handover(instance: string): Promise<Result<HandoverAnswer, ControlError>> {
     if (this.#stopping) return err({ code: "CONTROL_REFUSED", message: "the director is stopping" });
-    const outcome = await this.#vrrp.command("handover", instance, this.#handoverBoundMs() + REPLY_TIMEOUT_MS);
-    if (!outcome.ok) return err({ code: outcome.code, message: outcome.message });
-    const reply = outcome.value as HandoverReply;
-    const failed = reply.filter(({ successor }) => successor === null);
-    if (failed.length > 0) {
-      const message = failed.map(({ instance: name, reason }) => `${name}: ${reason}`).join("; ");
-      return err({ code: "HANDOVER_FAILED", message });
-    }
-    return ok({
-      moved: reply.flatMap(({ instance: name, successor, tookUs }) =>
-        successor === null ? [] : [{ instance: name, successor, tookMs: Math.round(tookUs / 1000) }],
-      ),
-    });
+    return this.#children.handover(instance);
   }
 
-  /** How long the slowest resignation may take, with the farewell after it. */
-  #handoverBoundMs(): number {
-    const boundsUs = this.#config.instances.map(({ advertIntervalUs }) => handoverBoundUs(advertIntervalUs));
-    return Math.ceil(Math.max(0, ...boundsUs) / 1000) + FAREWELL_MS;
-  }
-
-  /**
-   * The address moves away first; then nobody needs the table any more. Who asks a second time does not want to wait for a
-   * successor.
-   */
+  /** Who asks a second time does not want to wait for a successor. */
   async #stop(code: ExitCode, why: string): Promise<void> {
     if (this.#stopping) {
       this.#say("notice", `stopping at once (${why} again)`);
-      this.#vrrp.hurry();
+      this.#children.hurry();
       return;
     }
     this.#stopping = true;
@@ -456,14 +333,7 @@ export class Supervisor {
     this.#metrics.close();
     this.#calendar.stop();
     this.#drills.abort("the director stops");
-    if (!(await this.#vrrp.stop(this.#handoverBoundMs() + VRRP_STOP_DEADLINE_MS)))
-      await takeOffLeftovers(
-        { ...this.#childOptions("vrrp"), replyTimeoutMs: VRRP_STOP_DEADLINE_MS },
-        { ...this.#vrrpConfig(), instances: [], realtime: false },
-        2 * VRRP_STOP_DEADLINE_MS,
-        this.#logger,
-      );
-    await this.#checker.stop();
+    await this.#children.stop();
     this.#overrides.close();
     this.#trials.stop();
     await this.#control?.close();
@@ -475,43 +345,10 @@ export class Supervisor {
   #scheduled(name: string, action: ScheduleAction): Promise<RunOutcome> {
     return doScheduled(name, action, {
       reload: () => this.#reloader.reload({ confirmMs: null, isScheduled: true }),
-      reconcile: () => this.#checker.command("reconcile", null),
+      reconcile: () => this.#children.reconcile(),
       drill: (instance, request, askedBy) => this.#drills.run(instance, request, askedBy),
       order: (order) => this.order(order),
     });
-  }
-
-  #childOptions<Name extends "vrrp" | "checker">(name: Name) {
-    return {
-      name,
-      program: this.#options.program,
-      args: ["internal", name],
-      replyTimeoutMs: REPLY_TIMEOUT_MS,
-      askEveryMs: ASK_EVERY_MS,
-      frozenAfter: FROZEN_AFTER[name],
-    };
-  }
-
-  #vrrpConfig(): VrrpProcessConfig {
-    const { instances, groups, vrrp } = this.#config;
-    const resting = [...new Set([...this.#board.resting(this.#config), ...this.#warmUp.resting])];
-    return { instances, groups, realtime: vrrp.realtime, runDir: this.#options.runDir, keys: this.#keys, resting };
-  }
-
-  #checkerConfig(): CheckerProcessConfig {
-    const { services, ipvs, scripts, sync } = this.#config;
-    const overrides = this.#overrides.standing();
-    return { services, ipvs, scripts, sync, track: this.#trackConfig(), overrides, stateDir: this.#options.stateDir };
-  }
-
-  /** What of the things that instances track is for the checker to judge. */
-  #trackConfig(): CheckerTrackConfig {
-    const { instances } = this.#config;
-    const services = instances.flatMap(({ track }) => track.services.map(({ service }) => service));
-    return {
-      scripts: instances.flatMap(({ name, track }) => track.scripts.map((script) => ({ instance: name, script }))),
-      services: [...new Set(services)],
-    };
   }
 
   #loggerOptions(): WinstonLoggerOptions {
@@ -526,23 +363,6 @@ export class Supervisor {
     const remedy = thrown instanceof DirectorError ? ` ${thrown.remedy}` : "";
     this.#say("error", `${messageOf(thrown)}.${remedy}`);
   }
-}
-
-/** What the checker process must know of an instance. */
-function phaseFact([key, state]: StateEntry<VrrpState>): FactEntry<CheckerFact> {
-  return [key, state === null ? null : { phase: state.phase }];
-}
-
-/** What the operator does next about an error that a child told. */
-function remedyOf(code: string): string {
-  return code in ERROR_CATALOGUE
-    ? ERROR_CATALOGUE[code as ErrorCode]
-    : "This is a fault of holdfast; please report it with the lines before this one.";
-}
-
-/** The exit code when a child cannot begin. One that only was too slow is tried again by the service manager. */
-function startFailure(code: string): ExitCode {
-  return exitCodeFor(code) === EXIT.NO_PRIVILEGE ? EXIT.NO_PRIVILEGE : EXIT.OWN_FAULT;
 }
 
 function count(list: readonly unknown[], noun: string): string {
