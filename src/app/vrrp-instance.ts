@@ -245,8 +245,8 @@ export class VrrpInstance {
     const before = JSON.stringify({ ...this.#config, hmac: null });
     this.#config = config;
     this.#voice.reconfigure(config);
-    this.moved(place);
     this.#auth.configure(config);
+    this.moved(place);
     // How adverts are signed is nothing to the state machine: no timer starts anew and no advert goes out of turn.
     if (JSON.stringify({ ...config, hmac: null }) === before) return;
     this.#feed({ type: "reconfigured", nowUs: this.#with.clock.nowUs(), addressesChanged });

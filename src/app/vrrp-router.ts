@@ -173,8 +173,9 @@ export class VrrpRouter {
   }
 
   #reconfigure({ instance, device }: Running, config: InstanceConfig): void {
-    instance.rekey(this.#keys[config.name] ?? []);
+    const keys = this.#keys[config.name] ?? [];
     if (JSON.stringify(instance.config) === JSON.stringify(config)) {
+      instance.rekey(keys);
       instance.moved(this.#placeOf(config));
       return;
     }
@@ -183,6 +184,8 @@ export class VrrpRouter {
       this.#takeLink(device);
       device.tellInstances();
     }
+    // Together: what is said before is signed by the old key, what is said from here on by the new one.
+    instance.rekey(keys);
     instance.reconfigure(config, this.#placeOf(config));
   }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { instanceKey } from "../../src/app/messages.ts";
+import { instanceKey, serviceFactKey } from "../../src/app/messages.ts";
 import type { InstanceKeys, KeyBytes } from "../../src/config/keys.ts";
 import type { HmacConfig, InstanceConfig, TransportConfig } from "../../src/config/model.ts";
 import type { ReceivedPacket } from "../../src/ports/packet-socket.ts";
@@ -313,6 +313,32 @@ describe("vrrp transports: two directors on a virtual segment", () => {
     assert.equal(lb1.sent.length, sent);
     lb2.arrive(old);
     assert.deepEqual(rejected(lb2), { auth_replay: 1 });
+  });
+
+  it("a reload that replaces the key and takes the instance out of service says goodbye by the new key", () => {
+    startPair("multicast", hmac(), [KEY_1]);
+    configure(lb2, "multicast", hmac({ activeKey: 2 }), [KEY_2]);
+    lb1.facts.set(serviceFactKey("web"), { type: "service", serving: 0, servers: 3 });
+    const track = { interfaces: [], scripts: [], services: [{ service: "web", quorum: 1, weight: null }] };
+    const config = configOf(lb1, "multicast", { hmac: hmac({ activeKey: 2 }), track });
+    lb1.router.configure({ instances: [config], keys: { web4: [KEY_2] } });
+    assert.deepEqual([lb1.phase, lb1.held], ["fault", []]);
+    const goodbye = lb1.sent.at(-1);
+    assert.deepEqual([goodbye?.readUInt8(2), goodbye?.readUInt8(13)], [0, 2], "priority 0, key 2");
+    time.advance(SECOND);
+    assert.equal(lb2.phase, "master");
+    assert.deepEqual(rejected(lb2), {});
+  });
+
+  it("a reload that replaces the key, and a transport that cannot be opened", () => {
+    startPair("multicast", hmac(), [KEY_1]);
+    lb1.refuseSockets = true;
+    configure(lb1, "udp", hmac({ activeKey: 2 }), [KEY_2]);
+    assert.deepEqual([lb1.phase, lb1.held], ["fault", []]);
+    lb1.refuseSockets = false;
+    time.advance(10 * SECOND);
+    assert.equal(lb1.phase, "master");
+    assert.equal(lb1.sent.at(-1)?.readUInt8(13), 2, "signed by the new key");
   });
 
   it("says once in which way a clock differs, and shows no key to anybody", () => {
