@@ -1,6 +1,7 @@
 import type { InstanceConfig } from "../config/model.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { EventFacts, LogEntry, Logger } from "../ports/logger.ts";
+import type { InstanceAction } from "../vrrp/instance-model.ts";
 
 /** How often the same thing is said at most while it lasts, and warnings anew because the master changed. */
 const REPEAT_US = 60_000_000;
@@ -53,6 +54,16 @@ export class InstanceVoice {
     if (nowUs - (this.#said.get(key) ?? Number.NEGATIVE_INFINITY) < REPEAT_US) return;
     this.#said.set(key, nowUs);
     this.say(level, message, change);
+  }
+
+  /** Another phase. */
+  transition({ from, to, reason }: Extract<InstanceAction, { readonly type: "transition" }>): void {
+    this.say(to === "fault" ? "warning" : "notice", `${from} -> ${to}: ${reason}`, { from, to, cause: reason });
+  }
+
+  /** What the state machine warns of. */
+  warning({ code, message }: Extract<InstanceAction, { readonly type: "warn" }>): void {
+    this.repeat(code, "warning", message, { from: null, to: code.replace("_", " "), cause: message });
   }
 
   /** A new state: everything may be said anew. */

@@ -6,22 +6,22 @@ import type { InstanceStatus } from "../control/status.ts";
 import type { Alarm, AlarmFactory, Clock } from "../ports/clock.ts";
 import type { Logger } from "../ports/logger.ts";
 import type { ReceivedPacket } from "../ports/packet-socket.ts";
-import type { AdvertSlot, LastAdvert } from "../sys/advert-memory.ts";
-import { acceptPacket, REJECT_REASONS, type RejectReason } from "../vrrp/accept.ts";
-import { type DecodedAdvert, encodeAdvert, PRIORITY_RELEASE, VRRP_GROUP_IPV4 } from "../vrrp/advert.ts";
-import { differences } from "../vrrp/differences.ts";
+import type { AdvertSlot } from "../sys/advert-memory.ts";
+import { PRIORITY_RELEASE } from "../vrrp/advert.ts";
 import type { GroupMember } from "../vrrp/group.ts";
 import { nextDeadlineUs, step } from "../vrrp/instance.ts";
 import type { Fault, InstanceAction, InstanceEvent, InstanceState, ResignPurpose } from "../vrrp/instance-model.ts";
 import { dueTimers } from "../vrrp/lateness.ts";
-import { csToUs, usToCs } from "../vrrp/timing.ts";
+import { csToUs } from "../vrrp/timing.ts";
 import type { TrackFacts } from "../vrrp/track.ts";
 import { initialState } from "../vrrp/transitions.ts";
-import { AdvertAuth } from "./advert-auth.ts";
+import { AdvertExchange } from "./advert-exchange.ts";
+import { InstanceAddresses } from "./instance-addresses.ts";
 import type { HandoverReport, InstanceIo } from "./instance-io.ts";
 import { type InstancePlace, InstanceStanding } from "./instance-standing.ts";
 import { InstanceTally } from "./instance-tally.ts";
 import { InstanceVoice } from "./instance-voice.ts";
+import { Succession } from "./succession.ts";
 
 export interface InstanceCollaborators {
   readonly clock: Clock;
@@ -51,15 +51,13 @@ export class VrrpInstance {
   #isFeeding = false;
   #source: IpText | null = null;
   #heardUs: number | null = null;
-  #unfollowedUs: number | null = null;
   readonly #with: InstanceCollaborators;
   readonly #alarm: Alarm;
-  readonly #auth: AdvertAuth;
+  readonly #adverts: AdvertExchange;
+  readonly #addresses: InstanceAddresses;
+  readonly #succession: Succession;
   /** Source of the last advert: what a leaving master still says goodbye with when its address is gone. */
   #lastSource: IpText | null = null;
-  #held: readonly string[] = [];
-  /** What is served: held, or put there by somebody else. At most the configured addresses. */
-  #served: readonly string[] = [];
   #sinceWallMs: number;
   readonly #tally = new InstanceTally();
   readonly #voice: InstanceVoice;
@@ -67,8 +65,6 @@ export class VrrpInstance {
   /** Waiting packets are being fed before a tick. */
   #isLooking = false;
   #isShutDown = false;
-  /** Who waits for the end of a resignation, or for the successor of a silent master; bounded by the commands under way. */
-  #awaiting: ((report: HandoverReport) => void)[] = [];
 
   constructor(config: InstanceConfig, place: InstancePlace, collaborators: InstanceCollaborators) {
     this.#config = config;
@@ -78,11 +74,10 @@ export class VrrpInstance {
     this.#sinceWallMs = collaborators.clock.wallMs();
     this.#voice = new InstanceVoice(config, collaborators);
     this.#alarm = collaborators.alarms.create(() => this.#due());
-    this.#auth = new AdvertAuth({
-      clock: collaborators.clock,
-      clockDiffers: (source, skewS) => this.#warnOfClock(source, skewS),
-    });
-    this.#auth.configure(config);
+    const { clock, io, memory } = collaborators;
+    this.#adverts = new AdvertExchange(config, { clock, io, memory, tally: this.#tally, voice: this.#voice });
+    this.#addresses = new InstanceAddresses(config, { io, voice: this.#voice });
+    this.#succession = new Succession({ tally: this.#tally, voice: this.#voice });
   }
 
   get config(): InstanceConfig {
@@ -173,7 +168,7 @@ export class VrrpInstance {
       heard,
       masterAdvertUs,
       heardUs: this.#heardUs,
-      unfollowedUs: this.#unfollowedUs,
+      unfollowedUs: this.#succession.unfollowedUs,
     };
   }
 
@@ -192,7 +187,7 @@ export class VrrpInstance {
       this.#feed({ type: "resign", nowUs: this.#with.clock.nowUs(), purpose });
       return Promise.resolve({ successor: null, tookUs: 0, reason: `it is not master here but ${this.#state.phase}` });
     }
-    const ended = new Promise<HandoverReport>((resolve) => this.#awaiting.push(resolve));
+    const ended = this.#succession.outcome();
     this.#feed({ type: "resign", nowUs: this.#with.clock.nowUs(), purpose });
     return ended;
   }
@@ -208,7 +203,7 @@ export class VrrpInstance {
    * @returns who took over, or that the silence ended without anybody
    */
   fallSilent(forUs: number): Promise<HandoverReport> {
-    const answered = new Promise<HandoverReport>((resolve) => this.#awaiting.push(resolve));
+    const answered = this.#succession.outcome();
     this.#feed({ type: "silence", nowUs: this.#with.clock.nowUs(), forUs });
     return answered;
   }
@@ -228,7 +223,7 @@ export class VrrpInstance {
 
   /** Whether this instance should serve an address that is not there, whoever put it there before. */
   servesMoreThan(isPresent: (address: Cidr) => boolean): boolean {
-    return this.#servedAddresses().some((address) => !isPresent(address));
+    return this.#addresses.servesMoreThan(isPresent);
   }
 
   addressLost(): void {
@@ -237,15 +232,15 @@ export class VrrpInstance {
 
   /** The bytes of the keys that the configuration names; it may name others in the same turn. */
   rekey(keys: readonly KeyBytes[]): void {
-    this.#auth.rekey(keys);
+    this.#adverts.rekey(keys);
   }
 
   reconfigure(config: InstanceConfig, place: InstancePlace): void {
-    const addressesChanged = config.addresses.map(formatCidr).join() !== this.#config.addresses.map(formatCidr).join();
     const before = JSON.stringify({ ...this.#config, hmac: null });
     this.#config = config;
     this.#voice.reconfigure(config);
-    this.#auth.configure(config);
+    this.#adverts.configure(config);
+    const addressesChanged = this.#addresses.configure(config);
     this.moved(place);
     // How adverts are signed is nothing to the state machine: no timer starts anew and no advert goes out of turn.
     if (JSON.stringify({ ...config, hmac: null }) === before) return;
@@ -264,16 +259,10 @@ export class VrrpInstance {
 
   receive(packet: ReceivedPacket): void {
     const nowUs = this.#with.clock.nowUs();
-    const rules = { transport: this.#config.transport, authenticate: this.#auth.judgeOf(packet.source) };
-    const advert = acceptPacket(packet, this.#state.source, rules);
-    if (!advert.ok) {
-      this.#reject(packet, advert.error);
-      return;
-    }
-    this.#tally.advertsReceived += 1;
+    const advert = this.#adverts.receive(packet, this.#state.source, this.#standing.priority);
+    if (advert === null) return;
     this.#heardUs = nowUs;
-    this.#compare(packet.source, advert.value);
-    const { priority, intervalCs } = advert.value;
+    const { priority, intervalCs } = advert;
     this.#feed({ type: "advert", nowUs, source: packet.source, priority, intervalUs: csToUs(intervalCs) });
   }
 
@@ -286,7 +275,7 @@ export class VrrpInstance {
       interface: this.#config.interface,
       vrid: this.#config.vrid,
       transport: this.#config.transport.type,
-      isSigned: this.#auth.isSigning,
+      isSigned: this.#adverts.isSigning,
       phase: this.#state.phase,
       since: new Date(this.#sinceWallMs).toISOString(),
       reason: this.#state.reason,
@@ -301,7 +290,7 @@ export class VrrpInstance {
       isSilent: this.#state.silence !== null,
       source: this.#state.source,
       addresses: this.#config.addresses.map(formatCidr),
-      held: this.#held,
+      held: this.#addresses.held,
       heard:
         heard === null
           ? null
@@ -370,174 +359,63 @@ export class VrrpInstance {
   }
 
   #perform(action: InstanceAction): void {
-    const { io } = this.#with;
+    const addresses = this.#addresses;
     switch (action.type) {
       case "sendAdvert":
         this.#send(action.priority);
         break;
       case "holdAddresses":
-        this.#hold();
+        if (!addresses.hold()) this.#addressesRefused();
         break;
       case "releaseAddresses":
-        this.#release();
+        if (!addresses.release()) this.#addressesRefused();
         break;
       case "announce":
-        io.announce(this.#servedAddresses());
+        addresses.announce();
         break;
       case "shadowAddresses":
-        io.shadow(this.#config.addresses);
+        addresses.shadow();
         break;
       case "unshadowAddresses":
-        for (const sentence of io.unshadow()) this.#voice.repeat(sentence, "error", sentence);
+        addresses.unshadow();
         break;
       case "announceFor":
-        io.announceFor(this.#config.addresses, action.successor);
+        addresses.announceFor(action.successor);
         break;
       case "handoverEnded":
-        this.#handoverEnded(action);
+        this.#succession.handoverEnded(action, this.#state.phase, this.#with.clock.nowUs());
         break;
       case "silenceAnswered":
-        this.#voice.say(
-          action.successor === null ? "warning" : "notice",
-          action.successor === null ? `drill: no successor: ${action.reason}` : `drill: ${action.reason}`,
-        );
-        this.#answer({ successor: action.successor, tookUs: action.tookUs, reason: action.reason });
+        this.#succession.silenceAnswered(action);
         break;
       case "warn":
         this.#tally.event(action.code);
-        this.#voice.repeat(action.code, "warning", action.message, {
-          from: null,
-          to: action.code.replace("_", " "),
-          cause: action.message,
-        });
+        this.#voice.warning(action);
         break;
       case "transition":
         this.#sinceWallMs = this.#with.clock.wallMs();
         this.#tally.transition(action);
-        this.#voice.say(
-          action.to === "fault" ? "warning" : "notice",
-          `${action.from} -> ${action.to}: ${action.reason}`,
-          { from: action.from, to: action.to, cause: action.reason },
-        );
+        this.#voice.transition(action);
         break;
       default:
         unreachable(action);
     }
   }
 
-  #handoverEnded({ purpose, successor, tookUs, reason }: Extract<InstanceAction, { type: "handoverEnded" }>): void {
-    this.#tally.handovers += successor === null ? 0 : 1;
-    if (successor === null && purpose === "rest")
-      this.#voice.say("warning", `handover failed, this node serves on: ${reason}`, {
-        from: "handing over",
-        to: "master",
-        cause: `handover failed, this node serves on: ${reason}`,
-      });
-    if (successor === null && purpose === "follow" && this.#state.phase === "master") {
-      this.#unfollowedUs = this.#with.clock.nowUs();
-      const sentence = `its group is master elsewhere, but ${reason}; this node serves on`;
-      this.#voice.repeat("unfollowed", "warning", sentence, { from: "handing over", to: "master", cause: sentence });
-    }
-    this.#answer({ successor, tookUs, reason });
-  }
-
-  #answer(report: HandoverReport): void {
-    const waiting = this.#awaiting;
-    this.#awaiting = [];
-    for (const tell of waiting) tell(report);
-  }
-
   #send(priority: number): void {
     const source = this.#state.source ?? this.#lastSource;
     if (source === null) return;
-    const { vrid, advertIntervalUs, addresses, checksum } = this.#config;
-    const advert = {
-      vrid,
-      priority,
-      intervalCs: usToCs(advertIntervalUs),
-      addresses: addresses.map(({ address }) => address),
-    };
-    const atUs = this.#with.clock.nowUs();
-    const encode = (destination: IpText) => encodeAdvert(advert, checksum, { source, destination });
-    // One signature for all copies: it covers neither destination nor checksum.
-    const trailer = this.#auth.trailerFor(encode(VRRP_GROUP_IPV4), source);
-    const errno = this.#with.io.send((destination) => Buffer.concat([encode(destination), trailer]), source);
-    this.#remember(priority, errno, { atUs, intervalUs: csToUs(advert.intervalCs) });
-    if (errno === 0) this.#tally.advertsSent += 1;
-    else {
-      this.#tally.sendErrors += 1;
-      // The next advert repairs it; on a dead interface a goodbye cannot be sent and need not be.
-      if (this.#state.phase === "master")
-        this.#voice.once(
-          "send",
-          "warning",
-          `an advert could not be sent (errno ${errno}); the next one is tried as usual`,
-        );
-    }
-  }
-
-  /** Who said that it leaves is not to come back as if it had not, also where nobody heard it. */
-  #remember(priority: number, errno: number, advert: LastAdvert): void {
-    if (priority === PRIORITY_RELEASE) this.#with.memory.forget();
-    else if (errno === 0) this.#with.memory.remember(advert);
-  }
-
-  #hold(): void {
-    const { held, foreign, refused } = this.#with.io.hold(this.#config.addresses);
-    this.#held = held;
-    this.#served = [...held, ...foreign];
-    for (const address of foreign) {
+    const errno = this.#adverts.send(priority, source);
+    // The next advert repairs it; on a dead interface a goodbye cannot be sent and need not be.
+    if (errno !== 0 && this.#state.phase === "master")
       this.#voice.once(
-        `foreign ${address}`,
-        "info",
-        `${address} was already on ${this.#config.interface}; it is served and will not be removed`,
+        "send",
+        "warning",
+        `an advert could not be sent (errno ${errno}); the next one is tried as usual`,
       );
-    }
-    this.#refused(refused);
   }
 
-  #release(): void {
-    const refused = this.#with.io.release();
-    this.#held = [];
-    this.#served = [];
-    this.#refused(refused);
-  }
-
-  /** @param sentences one for each address, so that what was said is bounded by the configuration */
-  #refused(sentences: readonly string[]): void {
-    if (sentences.length === 0) return;
-    for (const sentence of sentences) this.#voice.repeat(sentence, "error", sentence);
+  #addressesRefused(): void {
     this.#feed({ type: "addressesRefused", nowUs: this.#with.clock.nowUs() });
-  }
-
-  #servedAddresses(): readonly Cidr[] {
-    return this.#config.addresses.filter((address) => this.#served.includes(formatCidr(address)));
-  }
-
-  #warnOfClock(source: IpText, skewS: number): void {
-    const windowS = this.#config.hmac?.windowS ?? 0;
-    this.#voice.once(
-      "clock",
-      "warning",
-      `the clock of ${source} is ${Math.abs(skewS)}s ${skewS > 0 ? "ahead of" : "behind"} ours; adverts are refused beyond ${windowS}s: set both by NTP`,
-    );
-  }
-
-  #reject(packet: ReceivedPacket, reason: RejectReason): void {
-    this.#tally.rejected(reason);
-    this.#voice.once(
-      `reject ${reason}`,
-      "warning",
-      `packet from ${packet.source} dropped (${reason}): ${REJECT_REASONS[reason]}`,
-    );
-  }
-
-  #compare(source: IpText, advert: DecodedAdvert): void {
-    this.#tally.checksumForm(advert.checksumForm);
-    const own = { ...this.#config, priority: this.#standing.priority };
-    for (const { code, message } of differences(own, source, advert)) {
-      this.#tally.event(code);
-      this.#voice.once(code, "warning", message);
-    }
   }
 }

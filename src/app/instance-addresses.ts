@@ -1,0 +1,96 @@
+import { type Cidr, formatCidr, type IpText } from "../base/ip.ts";
+import type { InstanceConfig } from "../config/model.ts";
+import type { InstanceIo } from "./instance-io.ts";
+import type { InstanceVoice } from "./instance-voice.ts";
+
+export interface InstanceAddressesCollaborators {
+  readonly io: InstanceIo;
+  readonly voice: InstanceVoice;
+}
+
+/**
+ * The virtual addresses of one instance: which of them it holds, and which it serves besides because somebody else put them
+ * there.
+ */
+export class InstanceAddresses {
+  #config: Pick<InstanceConfig, "addresses" | "interface">;
+  readonly #with: InstanceAddressesCollaborators;
+  #held: readonly string[] = [];
+  /** Held, or put there by somebody else. At most the configured addresses. */
+  #served: readonly string[] = [];
+
+  constructor(config: InstanceConfig, collaborators: InstanceAddressesCollaborators) {
+    this.#config = config;
+    this.#with = collaborators;
+  }
+
+  /** @returns whether other addresses are wanted now; nothing is done about it yet */
+  configure(config: InstanceConfig): boolean {
+    const isChanged = config.addresses.map(formatCidr).join() !== this.#config.addresses.map(formatCidr).join();
+    this.#config = config;
+    return isChanged;
+  }
+
+  /** Present, and made by holdfast. */
+  get held(): readonly string[] {
+    return this.#held;
+  }
+
+  /** Whether one that is served is not there any more. */
+  servesMoreThan(isPresent: (address: Cidr) => boolean): boolean {
+    return this.#servedAddresses().some((address) => !isPresent(address));
+  }
+
+  /** Makes those present that are configured, and no other. @returns whether the kernel did all of it */
+  hold(): boolean {
+    const { held, foreign, refused } = this.#with.io.hold(this.#config.addresses);
+    this.#held = held;
+    this.#served = [...held, ...foreign];
+    for (const address of foreign) {
+      this.#with.voice.once(
+        `foreign ${address}`,
+        "info",
+        `${address} was already on ${this.#config.interface}; it is served and will not be removed`,
+      );
+    }
+    return this.#tell(refused);
+  }
+
+  /** Removes what holdfast made. @returns whether the kernel did all of it */
+  release(): boolean {
+    const refused = this.#with.io.release();
+    this.#held = [];
+    this.#served = [];
+    return this.#tell(refused);
+  }
+
+  /** A burst of gratuitous ARPs for what is served. */
+  announce(): void {
+    this.#with.io.announce(this.#servedAddresses());
+  }
+
+  /** One in the name of a successor, for all that it serves now. */
+  announceFor(successor: IpText): void {
+    this.#with.io.announceFor(this.#config.addresses, successor);
+  }
+
+  /** Keeps copies where they answer no ARP. */
+  shadow(): void {
+    this.#with.io.shadow(this.#config.addresses);
+  }
+
+  /** Removes those copies. */
+  unshadow(): void {
+    this.#tell(this.#with.io.unshadow());
+  }
+
+  /** @param refused one sentence for each address, so that what was said is bounded by the configuration */
+  #tell(refused: readonly string[]): boolean {
+    for (const sentence of refused) this.#with.voice.repeat(sentence, "error", sentence);
+    return refused.length === 0;
+  }
+
+  #servedAddresses(): readonly Cidr[] {
+    return this.#config.addresses.filter((address) => this.#served.includes(formatCidr(address)));
+  }
+}
