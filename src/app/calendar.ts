@@ -115,6 +115,7 @@ export class Calendar {
       .catch((thrown: unknown) => ({ isGood: false, cause: messageOf(thrown) }));
     entry.lastRun = { at, isGood: outcome.isGood, cause: outcome.cause };
     if (outcome.isGood) entry.missed = null;
+    this.#remember();
     const to = outcome.isGood ? "done" : "failed";
     this.#say(
       outcome.isGood ? "notice" : "warning",

@@ -123,6 +123,8 @@ describe("the calendar", () => {
     const third = open(schedule("0 4 * * *"));
     await pass(2_000);
     assert.deepEqual([acted.length, third.status()[0]?.missed], [1, null]);
+    third.stop();
+    assert.equal(open(schedule("0 4 * * *")).status()[0]?.missed, null, "also after a restart");
   });
 
   it("a run that was made is not missed, also when the daemon ended right after it began", async () => {
