@@ -34,7 +34,19 @@ interface Entry {
   lastRun: ScheduleStatus["lastRun"];
   missed: ScheduleStatus["missed"];
   /** Runs that node-cron told as missed in this turn; a standstill of an hour may hold thousands, of which the first few are kept. */
-  late: { count: number; firstMs: number; lastMs: number } | null;
+  late: Late | null;
+}
+
+/** Runs in a row, as they are counted. */
+type Late = Omit<DueRuns, "isAll">;
+
+/** A run that goes on. */
+interface Running {
+  readonly dueMs: number;
+  /** Whether a run that came due meanwhile was told: the first is, at once. */
+  hasTold: boolean;
+  /** The others, told when it is over: a schedule of every second does not fill the journal. */
+  others: Late | null;
 }
 
 /**
@@ -46,6 +58,8 @@ export class Calendar {
   readonly #due: DueStore;
   /** By name; bounded by the configuration. */
   readonly #entries = new Map<string, Entry>();
+  /** By name, so that a reload in the middle of a run does not forget it; bounded by the schedules. */
+  readonly #running = new Map<string, Running>();
   #isOpen = false;
 
   constructor(collaborators: CalendarCollaborators) {
@@ -86,7 +100,7 @@ export class Calendar {
 
   #enter(config: ScheduleConfig): void {
     const { name, timezone } = config;
-    const task = cron.schedule(config.cron, () => this.#run(name), {
+    const task = cron.schedule(config.cron, ({ date }) => this.#run(name, date.getTime()), {
       name,
       missedExecutionTolerance: TOLERANCE_MS,
       suppressMissedWarning: true,
@@ -96,9 +110,14 @@ export class Calendar {
     this.#entries.set(name, { config, task, lastRun: null, missed: null, late: null });
   }
 
-  async #run(name: string): Promise<void> {
+  async #run(name: string, dueMs: number): Promise<void> {
     const entry = this.#entries.get(name);
     if (entry === undefined) return;
+    const before = this.#running.get(name);
+    if (before !== undefined) {
+      this.#overlap(entry, before, dueMs);
+      return;
+    }
     // Before it acts: what ends the daemon in the middle is no missed run.
     this.#remember();
     const { action } = entry.config;
@@ -110,11 +129,16 @@ export class Calendar {
       `it is time for ${describeAction(action)}`,
     );
     const at = new Date(this.#with.wallMs()).toISOString();
+    const running: Running = { dueMs, hasTold: false, others: null };
+    this.#running.set(name, running);
     const outcome = await this.#with
       .act(name, action)
       .catch((thrown: unknown) => ({ isGood: false, cause: messageOf(thrown) }));
-    entry.lastRun = { at, isGood: outcome.isGood, cause: outcome.cause };
-    if (outcome.isGood) entry.missed = null;
+    this.#running.delete(name);
+    const present = this.#entries.get(name) ?? entry;
+    if (running.others !== null) this.#missed(present, { ...running.others, isAll: true }, goesOn(running));
+    present.lastRun = { at, isGood: outcome.isGood, cause: outcome.cause };
+    if (outcome.isGood) present.missed = null;
     this.#remember();
     const to = outcome.isGood ? "done" : "failed";
     this.#say(
@@ -126,21 +150,29 @@ export class Calendar {
     );
   }
 
+  /** Two runs of one schedule at once are never meant: what comes due meanwhile is not begun, and is no failure of what goes on. */
+  #overlap(entry: Entry, running: Running, dueMs: number): void {
+    if (running.hasTold) {
+      running.others = counted(running.others, dueMs);
+      return;
+    }
+    running.hasTold = true;
+    this.#missed(entry, { count: 1, firstMs: dueMs, lastMs: dueMs, isAll: true }, goesOn(running));
+    this.#remember();
+  }
+
   /** This process stood still, or the machine was suspended. */
   #wasLate(name: string, ms: number): void {
     const entry = this.#entries.get(name);
     if (entry === undefined) return;
-    if (entry.late === null) {
-      entry.late = { count: 0, firstMs: ms, lastMs: ms };
+    if (entry.late === null)
       setImmediate(() => {
         const { late } = entry;
         entry.late = null;
         if (late !== null) this.#missed(entry, { ...late, isAll: true }, "the daemon stood still");
         this.#remember();
       });
-    }
-    entry.late.count += 1;
-    entry.late.lastMs = ms;
+    entry.late = counted(entry.late, ms);
   }
 
   /** What was due while no daemon ran. */
@@ -180,6 +212,15 @@ export class Calendar {
     const event = name === undefined ? {} : { event: scheduleEvent(name, to, cause) };
     this.#with.logger.log({ level, source: "supervisor", message, ...event });
   }
+}
+
+/** One more. */
+function counted(late: Late | null, ms: number): Late {
+  return { count: (late?.count ?? 0) + 1, firstMs: late?.firstMs ?? ms, lastMs: ms };
+}
+
+function goesOn({ dueMs }: Running): string {
+  return `its run of ${new Date(dueMs).toISOString()} still went on`;
 }
 
 /** Milliseconds since 1970; empty where a schedule never comes (31 February). */

@@ -113,7 +113,7 @@ export const DAEMON_FAMILIES: readonly Family[] = [
     "gauge",
     "holdfast_schedule_missed_runs",
     ["schedule"],
-    "Runs that nobody made since the last good one, because no daemon ran or the machine slept.",
+    "Runs that nobody made since the last good one, because no daemon ran, the machine slept or the run before still went on.",
     ({ status }) => status.schedules.map(({ name, missed }) => [name, missed?.count ?? 0]),
   ),
   family(

@@ -19,6 +19,8 @@ describe("the calendar", () => {
   let logger: MemoryLogger;
   let acted: string[];
   let outcome: RunOutcome;
+  /** What a run waits for; null = it is over at once. */
+  let hold: Promise<RunOutcome> | null = null;
   let time: WallTime | null = null;
   const calendars: Calendar[] = [];
 
@@ -27,6 +29,7 @@ describe("the calendar", () => {
     logger = new MemoryLogger();
     acted = [];
     outcome = { isGood: true, cause: "it was done" };
+    hold = null;
   });
   afterEach(() => {
     for (const calendar of calendars.splice(0)) calendar.stop();
@@ -49,7 +52,7 @@ describe("the calendar", () => {
       wallMs: () => Date.now(),
       act: async (name, action) => {
         acted.push(`${name} ${action.type} ${new Date().toISOString()}`);
-        return outcome;
+        return hold ?? outcome;
       },
     });
     calendars.push(calendar);
@@ -74,6 +77,40 @@ describe("the calendar", () => {
     open(schedule("0 4 * * *"));
     await pass(2_000);
     assert.deepEqual(events().slice(-1), ["failed: no peer is heard"]);
+  });
+
+  it("does not begin what its last run still does: told at once, the rest in one when it is over", async () => {
+    at("2026-03-01T03:59:59Z");
+    let end: (outcome: RunOutcome) => void = () => undefined;
+    hold = new Promise((resolve) => {
+      end = resolve;
+    });
+    const calendar = open(schedule("* * * * *"));
+    await pass(60_000);
+    assert.equal(acted.length, 1);
+    assert.deepEqual(events(), ["started: it is time for reload"]);
+    await pass(2_000);
+    const of = "its run of 2026-03-01T04:00:00.000Z still went on";
+    assert.deepEqual(events().slice(1), [
+      `missed: reload was due at 2026-03-01T04:01:00.000Z, and ${of}; it is not made up for`,
+    ]);
+    assert.deepEqual(calendar.status()[0]?.missed, { count: 1, last: "2026-03-01T04:01:00.000Z", why: of });
+    // Taken out of the configuration and put back: it still goes on.
+    calendar.configure([]);
+    calendar.configure([schedule("* * * * *")]);
+    await pass(180_000);
+    assert.deepEqual([acted.length, events().length], [1, 2]);
+    end({ isGood: false, cause: "no peer is heard" });
+    hold = null;
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(events().slice(2), [
+      `missed: reload was due 3 times from 2026-03-01T04:02:00.000Z to 2026-03-01T04:04:00.000Z, and ${of}; it is not made up for`,
+      "failed: no peer is heard",
+    ]);
+    assert.equal(calendar.status()[0]?.missed?.count, 3);
+    await pass(60_000);
+    assert.deepEqual(events().slice(4), ["started: it is time for reload", "done: it was done"]);
+    assert.equal(calendar.status()[0]?.missed, null);
   });
 
   it("keeps to the clock on the wall when clocks are changed", () => {
