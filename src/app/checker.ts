@@ -6,8 +6,8 @@ import type { IpvsConfig, ServiceConfig } from "../config/model.ts";
 import type { DriftStatus } from "../control/status.ts";
 import type { DrainCount } from "../health/overrides.ts";
 import { type Decision, isSameDecision } from "../health/weights.ts";
-import { describeChange } from "../ipvs/changes.ts";
-import { DesiredTable, decisionKey } from "../ipvs/desired.ts";
+import { describeChange, type IpvsChange } from "../ipvs/changes.ts";
+import { DesiredTable, decisionKey, servicesByKey } from "../ipvs/desired.ts";
 import type { IpvsTable } from "../ipvs/model.ts";
 import { servingServers } from "../ipvs/serving.ts";
 import type { PlanGroup } from "../plan/model.ts";
@@ -81,6 +81,8 @@ export class Checker {
   readonly #drift: DriftKeeper;
   readonly #refresh: Alarm;
   #config: CheckerProcessConfig | null = null;
+  /** The configured services by their keys in the kernel's table. */
+  #services: ReadonlyMap<string, ServiceConfig> = new Map();
   #table: IpvsTableKeeper | null = null;
   /** The servers' decisions, overrides included, by decisionKey; bounded by the configuration. */
   readonly #decisions = new Map<string, Decision>();
@@ -131,6 +133,7 @@ export class Checker {
         this.#applyNow();
         return this.#table?.inspect(this.#desired()) ?? null;
       },
+      nameOf: (service) => this.#nameOf(service),
       publish: collaborators.publishDrift,
     });
     this.#refresh = alarms.create(() => this.#publishSome());
@@ -148,6 +151,7 @@ export class Checker {
     for (const service of this.#config?.track.services ?? [])
       if (!config.track.services.includes(service)) this.#with.publishFact(serviceFactKey(service), null);
     this.#config = config;
+    this.#services = servicesByKey(config.services);
     const overruled = this.#overrides.configure(config.services, config.overrides ?? []);
     const serving = this.#runner.hasNews(config.services) ? this.#servingNow(config.services) : new Set<string>();
     this.#runner.reconfigure(
@@ -209,7 +213,7 @@ export class Checker {
     );
     for (const entry of sysctls) this.#with.logger.log(entry);
     const warnings = sysctls.filter(({ level }) => level === "warning").map(({ message }) => message);
-    return { changes: (report?.changes ?? []).map(describeChange), warnings: [...refused, ...warnings] };
+    return { changes: this.#describe(report?.changes ?? []), warnings: [...refused, ...warnings] };
   }
 
   /** Ends: no more checks, and holdfast's own services leave the kernel unless they are to be kept. */
@@ -356,14 +360,22 @@ export class Checker {
       if (entry.level === "notice") this.#with.logger.log(entry);
   }
 
+  #nameOf(service: string): string | null {
+    return this.#services.get(service)?.name ?? null;
+  }
+
+  #describe(changes: readonly IpvsChange[]): readonly string[] {
+    return changes.map((change) => describeChange(change, this.#nameOf(change.service)));
+  }
+
   /** Logs what a change of the table came to. @returns one line per change */
   #report(report: IpvsReport): readonly string[] {
-    const lines = report.changes.map(describeChange);
+    const lines = this.#describe(report.changes);
     for (const line of lines) this.#say("info", `ipvs: ${line}`);
     for (const key of report.adopted)
       this.#say(
         "notice",
-        `ipvs: service ${key} was in the kernel already; it is configured here, so holdfast keeps it from now on`,
+        `ipvs: service ${this.#nameOf(key)} (${key}) was in the kernel already; it is configured here, so holdfast keeps it from now on`,
       );
     this.#reportTrouble(report);
     this.#drift.changed(report);

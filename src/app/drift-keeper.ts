@@ -31,6 +31,8 @@ export interface DriftKeeperCollaborators {
   retry(): void;
   /** Reads the table: what making it as wanted would change; null = there is no table. */
   inspect(): Result<readonly IpvsChange[], DirectorError> | null;
+  /** The configured name of a service by its key; null = it is not configured any more. */
+  nameOf(service: string): string | null;
   publish(key: string, state: DriftStatus | null): void;
 }
 
@@ -101,9 +103,7 @@ export class DriftKeeper {
   #tellRepairs(changes: readonly IpvsChange[]): void {
     if (changes.length === 0) return;
     this.#repairs += changes.length;
-    this.#tell(changes, "repaired after reading back", (change) =>
-      driftEvent(change, "somebody else changed the kernel's table; repaired"),
-    );
+    this.#tell(changes, "repaired after reading back", (change) => this.#eventOf(change, "repaired"));
     this.#publish([]);
   }
 
@@ -114,13 +114,12 @@ export class DriftKeeper {
       this.#say("error", `the kernel's table could not be read: ${differences.error.message}`);
       return;
     }
-    const fresh = differences.value.filter((change) => !this.#known.has(describeChange(change)));
+    const fresh = differences.value.filter((change) => !this.#known.has(this.#describe(change)));
     // What would be done about it is known; the event says what somebody did.
     this.#tell(
       fresh,
       "somebody else changed it, and drift is only reported; a reload would make it",
-      ({ from, to, ...object }) =>
-        driftEvent({ ...object, from: to, to: from }, "somebody else changed the kernel's table; it is only reported"),
+      ({ from, to, ...object }) => this.#eventOf({ ...object, from: to, to: from }, "it is only reported"),
     );
     if (differences.value.length === 0 && this.#known.size > 0)
       this.#say("notice", "the kernel's table is as wanted again", {
@@ -136,7 +135,7 @@ export class DriftKeeper {
   #settle(differences: readonly IpvsChange[]): void {
     if (differences.length === 0) this.#sinceUs = null;
     else this.#sinceUs ??= this.#with.clock.nowUs();
-    this.#known = new Set(differences.map(describeChange));
+    this.#known = new Set(differences.map((change) => this.#describe(change)));
     this.#publish(differences);
   }
 
@@ -147,7 +146,7 @@ export class DriftKeeper {
       mode: this.#config.drift,
       repairs: this.#repairs,
       differences: differences.length,
-      examples: differences.slice(0, MAX_NAMED).map(describeChange),
+      examples: differences.slice(0, MAX_NAMED).map((change) => this.#describe(change)),
       since: sinceMs === null ? null : new Date(sinceMs).toISOString(),
     };
     // The instant is computed from two clocks and wavers.
@@ -159,12 +158,26 @@ export class DriftKeeper {
 
   #tell(changes: readonly IpvsChange[], what: string, eventOf: (change: IpvsChange) => EventFacts): void {
     for (const change of changes.slice(0, MAX_TOLD))
-      this.#say("warning", `${what}: ${describeChange(change)}`, eventOf(change));
+      this.#say("warning", `${what}: ${this.#describe(change)}`, eventOf(change));
     const rest = changes.length - MAX_TOLD;
     if (rest <= 0) return;
     const subject = "kernel's table";
     const cause = `${rest} more objects, of ${changes.length} in all`;
     this.#say("warning", `${what}: ${cause}`, { type: "drift", subject, from: null, to: null, cause });
+  }
+
+  #describe(change: IpvsChange): string {
+    return describeChange(change, this.#with.nameOf(change.service));
+  }
+
+  /** @param what was done about it, as a clause */
+  #eventOf(change: IpvsChange, what: string): EventFacts {
+    const { service } = change;
+    return driftEvent(
+      change,
+      this.#with.nameOf(service),
+      `somebody else changed ${service} in the kernel's table; ${what}`,
+    );
   }
 
   #soon(): void {

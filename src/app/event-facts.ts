@@ -17,9 +17,13 @@ export function reloadEvent(
   return { type: "reload", subject: "configuration", from: null, to, cause };
 }
 
-/** What somebody else did to the kernel's table, or what was done about it. */
-export function driftEvent({ service, server, from, to }: IpvsChange, cause: string): EventFacts {
-  const subject = server === null ? `service ${service}` : `service ${service} server ${server}`;
+/**
+ * What somebody else did to the kernel's table, or what was done about it.
+ * @param name of the service in the configuration, by which other events call it; null = it is not configured any more
+ */
+export function driftEvent({ service, server, from, to }: IpvsChange, name: string | null, cause: string): EventFacts {
+  const which = `service ${name ?? service}`;
+  const subject = server === null ? which : `${which} server ${server}`;
   return { type: "drift", subject, from, to, cause };
 }
 

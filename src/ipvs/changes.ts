@@ -91,9 +91,13 @@ function textAfter(operation: IpvsOperation): string | null {
   }
 }
 
-/** The sentence of a log line. */
-export function describeChange({ service, server, from, to }: IpvsChange): string {
-  const subject = server === null ? `service ${service}` : `service ${service} server ${server}`;
+/**
+ * The sentence of a log line.
+ * @param name of the service in the configuration; null = it does not stand there, or not any more
+ */
+export function describeChange({ service, server, from, to }: IpvsChange, name: string | null): string {
+  const which = name === null ? `service ${service}` : `service ${name} (${service})`;
+  const subject = server === null ? which : `${which} server ${server}`;
   if (from === null) return `${subject} added: ${to}`;
   if (to === null) return `${subject} removed, was: ${from}`;
   return `${subject} changed: ${from} -> ${to}`;

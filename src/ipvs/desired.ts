@@ -26,6 +26,17 @@ export function decisionKey(service: string, server: Endpoint): string {
   return `${service} ${formatEndpoint(server)}`;
 }
 
+/** Which service is configured for what stands in the kernel's table, by serviceKey. As in the table, the first counts. */
+export function servicesByKey(services: readonly ServiceConfig[]): ReadonlyMap<string, ServiceConfig> {
+  const found = new Map<string, ServiceConfig>(); // bounded by the configuration
+  for (const service of services)
+    for (const listen of service.listen) {
+      const key = serviceKey({ ...listen, family: familyOf(listen.address) });
+      if (!found.has(key)) found.set(key, service);
+    }
+  return found;
+}
+
 /**
  * The table that the configuration and the decisions ask for: one virtual service per listen endpoint.
  *

@@ -1,9 +1,8 @@
 import { formatEndpoint, formatListenEndpoint } from "../base/endpoint.ts";
-import { familyOf } from "../base/ip.ts";
 import type { ServiceConfig } from "../config/model.ts";
 import type { Decision } from "../health/weights.ts";
 import { changesOf, type IpvsChange } from "../ipvs/changes.ts";
-import { decisionKey, desiredTable } from "../ipvs/desired.ts";
+import { decisionKey, desiredTable, servicesByKey } from "../ipvs/desired.ts";
 import { diff } from "../ipvs/diff.ts";
 import { destinationKey, serviceKey } from "../ipvs/keys.ts";
 import type { ObservedDestination, ObservedService, ObservedTable } from "../ipvs/observed.ts";
@@ -28,12 +27,7 @@ export function planServices(
   const table = desiredTable(services, decisions);
   const changes = byService(changesOf(observed.services, diff(observed.services, table, owned)));
   const found = new Map(observed.services.map((service) => [serviceKey(service), new Found(service)])); // bounded by the table
-  const wanted = new Map<string, ServiceConfig>(); // bounded by the configuration
-  for (const service of services)
-    for (const listen of service.listen) {
-      const key = serviceKey({ ...listen, family: familyOf(listen.address) });
-      if (!wanted.has(key)) wanted.set(key, service);
-    }
+  const wanted = servicesByKey(services);
   const groups: PlanGroup[] = [];
   for (const [key, service] of wanted) {
     const existing = found.get(key);

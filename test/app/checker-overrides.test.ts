@@ -42,7 +42,7 @@ describe("checker: overrides", () => {
     const reply = bench.checker.override(change(DRAIN));
     assert.deepEqual(bench.table(), { [WEB]: ["10.0.0.11:80 weight 1", "10.0.0.12:80 weight 0"] });
     assert.deepEqual(reply, {
-      changes: [`service ${WEB} server 10.0.0.12:80 changed: nat weight 3 -> nat weight 0`],
+      changes: [`service web (${WEB}) server 10.0.0.12:80 changed: nat weight 3 -> nat weight 0`],
       warnings: [],
     });
     assert.equal(told(bench)?.why, "draining, by root; all checks pass");

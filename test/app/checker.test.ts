@@ -32,7 +32,9 @@ describe("checker: from verdicts to the kernel's table", () => {
     const told =
       "warning: service web: server 10.0.0.12:80: up (weight 3) -> down (not in the table): tcp fails: refused";
     assert.ok(bench.lines().includes(told), bench.lines().join("\n"));
-    assert.ok(bench.lines().includes(`info: ipvs: service ${WEB} server 10.0.0.12:80 removed, was: nat weight 3`));
+    assert.ok(
+      bench.lines().includes(`info: ipvs: service web (${WEB}) server 10.0.0.12:80 removed, was: nat weight 3`),
+    );
     assert.equal(bench.states.get(serverKey("web", "10.0.0.12:80"))?.verdict, "down");
     bench.checkers.answer = () => PASS;
     await bench.time.advanceSettled(2 * SECOND);
@@ -110,8 +112,8 @@ describe("checker: from verdicts to the kernel's table", () => {
     await bench.time.advanceSettled(SECOND / 2);
     const { changes } = bench.configure([service([{ ...A, weight: 7 }])]);
     assert.deepEqual([...changes].sort(), [
-      `service ${WEB} server 10.0.0.11:80 changed: nat weight 1 -> nat weight 7`,
-      `service ${WEB} server 10.0.0.12:80 removed, was: nat weight 3`,
+      `service web (${WEB}) server 10.0.0.11:80 changed: nat weight 1 -> nat weight 7`,
+      `service web (${WEB}) server 10.0.0.12:80 removed, was: nat weight 3`,
     ]);
     await bench.time.advanceSettled(0);
     assert.equal(bench.states.has(serverKey("web", "10.0.0.12:80")), false);

@@ -36,16 +36,38 @@ describe("drift", () => {
     wipe(bench);
     await bench.time.advanceSettled(10 * SECOND);
     assert.deepEqual(bench.table(), FULL);
-    const cause = "somebody else changed the kernel's table; repaired";
+    const cause = `somebody else changed ${WEB} in the kernel's table; repaired`;
     assert.deepEqual(events(bench), [
-      { type: "drift", subject: `service ${WEB}`, from: null, to: "wlc", cause },
-      { type: "drift", subject: `service ${WEB} server 10.0.0.11:80`, from: null, to: "nat weight 1", cause },
-      { type: "drift", subject: `service ${WEB} server 10.0.0.12:80`, from: null, to: "nat weight 3", cause },
+      { type: "drift", subject: "service web", from: null, to: "wlc", cause },
+      { type: "drift", subject: "service web server 10.0.0.11:80", from: null, to: "nat weight 1", cause },
+      { type: "drift", subject: "service web server 10.0.0.12:80", from: null, to: "nat weight 3", cause },
     ]);
     assert.deepEqual([bench.drifted?.repairs, bench.drifted?.differences], [3, 0]);
     assert.ok(
-      bench.lines().every((line) => line.startsWith("warning: ipvs: repaired")),
+      bench
+        .lines()
+        .every((line) => line.startsWith(`warning: ipvs: repaired after reading back: service web (${WEB}) `)),
       "no verdict failed",
+    );
+  });
+
+  it("a service with several endpoints goes by its name like everywhere; which of them was changed is the cause", async () => {
+    const bench = new CheckerBench();
+    bench.drift = { drift: "repair", driftIntervalUs: 10 * SECOND };
+    const [http, https] = [80, 443].map((port) => ({ protocol: "tcp" as const, address: "192.0.2.10", port }));
+    assert.ok(http !== undefined && https !== undefined);
+    bench.configure([service([A], { name: "shop", listen: [http, https] })]);
+    await bench.time.advanceSettled(3 * SECOND);
+    bench.logger.entries.length = 0;
+    wipe(bench);
+    await bench.time.advanceSettled(10 * SECOND);
+    assert.deepEqual(
+      events(bench).map(({ subject, cause }) => `${subject}: ${cause}`),
+      [80, 443].flatMap((port) =>
+        ["service shop", "service shop server 10.0.0.11:80"].map(
+          (subject) => `${subject}: somebody else changed tcp://192.0.2.10:${port} in the kernel's table; repaired`,
+        ),
+      ),
     );
   });
 
@@ -57,8 +79,8 @@ describe("drift", () => {
     assert.deepEqual(
       events(bench).map(({ subject, from, to }) => [subject, from, to]),
       [
-        [`service ${WEB} server 10.0.0.11:80`, "nat weight 9", "nat weight 1"],
-        [`service ${WEB} server 10.0.0.12:80`, "nat weight 9", "nat weight 3"],
+        ["service web server 10.0.0.11:80", "nat weight 9", "nat weight 1"],
+        ["service web server 10.0.0.12:80", "nat weight 9", "nat weight 3"],
       ],
     );
   });
@@ -74,7 +96,7 @@ describe("drift", () => {
       events(bench)
         .filter(({ type }) => type === "drift")
         .map(({ subject }) => subject),
-      [`service ${WEB}`, `service ${WEB} server 10.0.0.11:80`],
+      ["service web", "service web server 10.0.0.11:80"],
     );
   });
 
@@ -102,10 +124,10 @@ describe("drift", () => {
     assert.deepEqual(bench.table(), { [WEB]: ["10.0.0.11:80 weight 9", "10.0.0.12:80 weight 3"] });
     assert.deepEqual(
       events(bench).map(({ subject, from, to }) => [subject, from, to]),
-      [[`service ${WEB} server 10.0.0.11:80`, "nat weight 1", "nat weight 9"]],
+      [["service web server 10.0.0.11:80", "nat weight 1", "nat weight 9"]],
     );
     assert.deepEqual(bench.drifted?.examples, [
-      `service ${WEB} server 10.0.0.11:80 changed: nat weight 9 -> nat weight 1`,
+      `service web (${WEB}) server 10.0.0.11:80 changed: nat weight 9 -> nat weight 1`,
     ]);
     assert.notEqual(bench.drifted?.since, null);
 

@@ -126,10 +126,13 @@ describe("app/ipvs-table reconcile", () => {
     const other = open(kernel);
     const report = other.keeper.reconcile([web([1])]);
     assert.deepEqual(report.adopted, ["tcp://192.0.2.10:80"]);
-    assert.deepEqual(report.changes.map(describeChange), [
-      "service tcp://192.0.2.10:80 changed: rr -> wrr",
-      "service tcp://192.0.2.10:80 server 10.0.0.9:80 removed, was: dr weight 1",
-    ]);
+    assert.deepEqual(
+      report.changes.map((change) => describeChange(change, null)),
+      [
+        "service tcp://192.0.2.10:80 changed: rr -> wrr",
+        "service tcp://192.0.2.10:80 server 10.0.0.9:80 removed, was: dr weight 1",
+      ],
+    );
     assert.deepEqual(other.keeper.reconcile([web([1])]).adopted, []);
     other.keeper.removeOwned();
     assert.equal(kernel.services.size, 0);

@@ -26,11 +26,12 @@ describe("ipvs/changes", () => {
     assert.ok(first);
     const desired = [{ ...WEB, scheduler: "mh", persistence: null, destinations: [{ ...first, weight: 4 }] }];
     const changes = changesOf([WEB], diff([WEB], desired, new Set()));
-    assert.deepEqual(changes.map(describeChange), [
-      "service tcp://192.0.2.10:80 changed: sh fallback port persistent 300s/24 -> mh fallback port",
-      "service tcp://192.0.2.10:80 server 10.0.0.1:80 changed: dr weight 3 -> dr weight 4",
-      "service tcp://192.0.2.10:80 server 10.0.0.2:80 removed, was: dr weight 1",
-      "service tcp://192.0.2.10:80 server 10.0.0.3:80 removed, was: dr weight 1",
+    const told = changes.map((change) => describeChange(change, "web"));
+    assert.deepEqual(told, [
+      "service web (tcp://192.0.2.10:80) changed: sh fallback port persistent 300s/24 -> mh fallback port",
+      "service web (tcp://192.0.2.10:80) server 10.0.0.1:80 changed: dr weight 3 -> dr weight 4",
+      "service web (tcp://192.0.2.10:80) server 10.0.0.2:80 removed, was: dr weight 1",
+      "service web (tcp://192.0.2.10:80) server 10.0.0.3:80 removed, was: dr weight 1",
     ]);
   });
 
@@ -62,9 +63,11 @@ describe("ipvs/changes", () => {
   });
 
   it("services come and go as one line each, servers of a new one with theirs", () => {
-    assert.deepEqual(changesOf([WEB], diff([WEB], [], new Set(["tcp://192.0.2.10:80"]))).map(describeChange), [
-      "service tcp://192.0.2.10:80 removed, was: sh fallback port persistent 300s/24",
-    ]);
+    const gone = changesOf([WEB], diff([WEB], [], new Set(["tcp://192.0.2.10:80"])));
+    assert.deepEqual(
+      gone.map((change) => describeChange(change, null)),
+      ["service tcp://192.0.2.10:80 removed, was: sh fallback port persistent 300s/24"],
+    );
     assert.equal(changesOf([], diff([], [WEB], new Set())).length, 4);
   });
 
