@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { messageOf } from "../base/director-error.ts";
 import { type DrillReport, type DrillSummary, REPORT_VERSION, summaryOf } from "../drill/report.ts";
 import { readJsonFile, writeFileAtomically } from "../sys/atomic-file.ts";
@@ -19,6 +20,8 @@ export function drillIdOf(startedAt: Date, instance: string): string {
 export class DrillStore {
   readonly #folder: string;
   readonly #complain: (sentence: string) => void;
+  /** What lists show, by id, so that no report is read twice for it; bounded by the reports that are kept. */
+  readonly #summaries = new Map<string, DrillSummary>();
 
   constructor(stateDir: string, complain: (sentence: string) => void) {
     this.#folder = join(stateDir, FOLDER);
@@ -31,19 +34,25 @@ export class DrillStore {
       mkdirSync(this.#folder, { recursive: true, mode: 0o750 });
       const path = join(this.#folder, `${report.id}.json`);
       const written = writeFileAtomically(path, `${JSON.stringify(report)}\n`, 0o640);
-      if (!written.ok) this.#complain(`the report of drill ${report.id} is not kept: ${written.error.message}`);
+      if (written.ok) this.#summaries.set(report.id, summaryOf(report));
+      else this.#complain(`the report of drill ${report.id} is not kept: ${written.error.message}`);
       for (const id of this.#ids().slice(keep)) rmSync(join(this.#folder, `${id}.json`), { force: true });
     } catch (thrown) {
       this.#complain(`the report of drill ${report.id} is not kept: ${messageOf(thrown)}`);
     }
   }
 
-  /** The latest first. */
-  list(): readonly DrillSummary[] {
-    return this.#ids().flatMap((id) => {
+  /** The latest first. Reports hold every question, some of them megabytes: between two that are read others get their turn. */
+  async list(): Promise<readonly DrillSummary[]> {
+    const ids = this.#ids();
+    for (const id of this.#summaries.keys()) if (!ids.includes(id)) this.#summaries.delete(id);
+    for (const id of ids) {
+      if (this.#summaries.has(id)) continue;
       const report = this.read(id);
-      return report === null ? [] : [summaryOf(report)];
-    });
+      if (report !== null) this.#summaries.set(id, summaryOf(report));
+      await nextTurn();
+    }
+    return ids.flatMap((id) => this.#summaries.get(id) ?? []);
   }
 
   /** @param id null = the latest */

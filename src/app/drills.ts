@@ -52,7 +52,7 @@ export class Drills {
     );
   }
 
-  list(): readonly DrillSummary[] {
+  list(): Promise<readonly DrillSummary[]> {
     return this.#store.list();
   }
 

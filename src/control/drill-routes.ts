@@ -7,7 +7,7 @@ import type { ControlError } from "./status.ts";
 export interface DrillHandlers {
   /** Ends when the drill does. @param body a DrillRequest, not validated */
   run(instance: string, body: unknown, askedBy: string): Promise<Result<DrillReport, ControlError>>;
-  list(): readonly DrillSummary[];
+  list(): Promise<readonly DrillSummary[]>;
   /** @param id `latest`, or one of the list */
   show(id: string): Result<DrillReport, ControlError>;
   /** @param body a BroughtProbe, not validated */

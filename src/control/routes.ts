@@ -100,7 +100,7 @@ export function routesOf(handlers: ControlHandlers): readonly Route[] {
       path: "/v1/instances/:instance/drill",
       run: async ({ params, body }) => resultOf(await handlers.drills.run(params.instance ?? "", body, "a person")),
     },
-    { method: "GET", path: "/v1/drills", run: () => json({ drills: handlers.drills.list() }) },
+    { method: "GET", path: "/v1/drills", run: async () => json({ drills: await handlers.drills.list() }) },
     { method: "POST", path: "/v1/drills/lines", run: ({ body }) => resultOf(handlers.drills.bring(body)) },
     {
       method: "GET",

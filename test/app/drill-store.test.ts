@@ -37,11 +37,11 @@ describe("reports of drills", () => {
 
   const idAt = (second: number) => drillIdOf(new Date(Date.UTC(2026, 10, 26, 14, 0, second)), "web4");
 
-  it("are kept, the latest first, and the oldest go", () => {
-    assert.deepEqual([store.list(), store.read(null)], [[], null]);
+  it("are kept, the latest first, and the oldest go", async () => {
+    assert.deepEqual([await store.list(), store.read(null)], [[], null]);
     for (let second = 0; second < 5; second += 1) store.save(report(idAt(second)), 3);
     assert.deepEqual(
-      store.list().map(({ id }) => id),
+      (await store.list()).map(({ id }) => id),
       [idAt(4), idAt(3), idAt(2)],
     );
     assert.deepEqual(store.read(null), report(idAt(4)));
@@ -50,12 +50,32 @@ describe("reports of drills", () => {
     assert.deepEqual(said, []);
   });
 
-  it("a damaged one is set aside, and what is no report of ours is not touched", () => {
+  it("are read for a list one a turn of the event loop, and once", async () => {
+    for (let second = 0; second < 20; second += 1) store.save(report(idAt(second)), 20);
+    const lister = new DrillStore(dir, (sentence) => said.push(sentence));
+    const others = { turns: 0, isOver: false };
+    const turn = (): void => {
+      others.turns += 1;
+      if (!others.isOver) setImmediate(turn);
+    };
+    setImmediate(turn);
+    const list = await lister.list();
+    others.isOver = true;
+    assert.equal(list.length, 20);
+    assert.ok(others.turns >= 20, `${others.turns} turns of others`);
+    const paths = list.map(({ id }) => join(dir, "drills", `${id}.json`));
+    for (const path of paths) writeFileSync(path, "{");
+    for (const each of [lister, store]) assert.deepEqual([await each.list(), said], [list, []]);
+    rmSync(paths[0] ?? "");
+    assert.deepEqual(await lister.list(), list.slice(1));
+  });
+
+  it("a damaged one is set aside, and what is no report of ours is not touched", async () => {
     store.save(report(idAt(1)), 3);
     writeFileSync(join(dir, "drills", `${idAt(2)}.json`), "{");
     writeFileSync(join(dir, "drills", `${idAt(3)}.json`), '{"version":99}');
     writeFileSync(join(dir, "drills", "notes.txt"), "mine");
-    assert.equal(store.list().length, 1);
+    assert.equal((await store.list()).length, 1);
     assert.match(said.join("\n"), /is damaged/);
     assert.match(said.join("\n"), /of version 99/);
     store.save(report(idAt(4)), 1);

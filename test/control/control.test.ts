@@ -51,7 +51,7 @@ const handlers: ControlHandlers = {
   drills: {
     run: async (instance, body, askedBy) =>
       err({ code: "CONTROL_REFUSED", message: `${instance} ${JSON.stringify(body)} ${askedBy}` }),
-    list: () => [],
+    list: async () => [],
     show: (id) => err({ code: "CONTROL_REFUSED", message: `no ${id}` }),
     bring: () => ok({ wantsMore: false }),
   },
