@@ -71,7 +71,11 @@ async function main(argv: readonly string[]): Promise<ExitCode | null> {
   }
   if (first === "internal" && role === "sweep") return runSweep(argv.slice(2));
   if (first === "internal" && role === "complete") return runComplete(argv.slice(3));
-  const [{ runProgram }, { readVersion }] = await Promise.all([import("./cli/program.ts"), import("./cli/version.ts")]);
+  const [{ runProgram }, { readVersion }, { onSuspend }] = await Promise.all([
+    import("./cli/program.ts"),
+    import("./cli/version.ts"),
+    import("./sys/suspend.ts"),
+  ]);
   const stream = (output: NodeJS.WriteStream) => ({
     write: (text: string) => void output.write(text),
     isTerminal: output.isTTY === true,
@@ -80,6 +84,7 @@ async function main(argv: readonly string[]): Promise<ExitCode | null> {
       output.on("resize", listener);
       return () => void output.off("resize", listener);
     },
+    onSuspend,
   });
   const terminal = { out: stream(process.stdout), err: stream(process.stderr), env: process.env };
   const handlers: Handlers = {

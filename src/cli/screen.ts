@@ -30,8 +30,15 @@ export class Screen {
     this.#output.write(LEAVE);
   }
 
-  /** @param text lines; those for which the screen is too short are counted in the last one */
+  /** As after a stop of the process: whoever had the terminal meanwhile may have left any screen. */
+  reopen(): void {
+    this.#isOpen = false;
+    this.open();
+  }
+
+  /** Nothing where it is not open. @param text lines; those for which the screen is too short are counted in the last one */
   draw(text: string): void {
+    if (!this.#isOpen) return;
     const rows = this.#output.size?.()?.rows ?? Number.POSITIVE_INFINITY;
     const lines = text.replace(/\n$/, "").split("\n");
     const room = Math.max(1, rows);

@@ -80,6 +80,7 @@ class Watch {
   async run(first: DirectorStatus, signal: AbortSignal): Promise<void> {
     const { out } = this.#terminal;
     const stopResizing = out.onResize?.(() => this.#show());
+    const stopSuspending = this.#isDrawn ? out.onSuspend?.(this.#aroundStop()) : undefined;
     this.#last = first;
     const aborted = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
     try {
@@ -94,8 +95,19 @@ class Watch {
       }
     } finally {
       stopResizing?.();
+      stopSuspending?.();
       this.#screen.close();
     }
+  }
+
+  #aroundStop() {
+    return {
+      leave: () => this.#screen.close(),
+      enter: () => {
+        this.#screen.reopen();
+        this.#show();
+      },
+    };
   }
 
   get #isDrawn(): boolean {

@@ -8,6 +8,8 @@ export interface Output {
   size?(): { readonly columns: number; readonly rows: number } | null;
   /** @returns what ends it */
   onResize?(listener: () => void): () => void;
+  /** Around a stop by Ctrl-Z: the terminal is given back before, and taken again after. @returns what ends it */
+  onSuspend?(use: { leave(): void; enter(): void }): () => void;
 }
 
 /** What a command needs from its surroundings. */

@@ -8,6 +8,7 @@ import { type StatusCommandOptions, statusCommand } from "../../src/cli/status.t
 import type { ControlHandlers } from "../../src/control/routes.ts";
 import { ControlServer } from "../../src/control/server.ts";
 import type { DirectorStatus } from "../../src/control/status.ts";
+import type { TerminalUse } from "../../src/sys/suspend.ts";
 import { FewEvents } from "../support/few-events.ts";
 import { directorStatus, downServer, serviceStatus } from "../support/status.ts";
 import { turns } from "../support/turns.ts";
@@ -39,6 +40,7 @@ describe("holdfast status", () => {
     const printed = { out: "", err: "" };
     const size = { columns: 80, rows: 24 };
     let resized: () => void = () => undefined;
+    let suspension: TerminalUse | null = null;
     const interrupt = new AbortController();
     const options = { controlSocket: join(dir, "s"), json: false, all: false, service: null, watchUs: null, ...change };
     const out = {
@@ -53,6 +55,12 @@ describe("holdfast status", () => {
           resized = () => undefined;
         };
       },
+      onSuspend: (use: TerminalUse) => {
+        suspension = use;
+        return () => {
+          suspension = null;
+        };
+      },
     };
     const err = {
       write: (text: string) => {
@@ -65,7 +73,7 @@ describe("holdfast status", () => {
       Object.assign(size, { columns, rows });
       resized();
     };
-    return { printed, done, resize, stop: () => interrupt.abort() };
+    return { printed, done, resize, suspension: () => suspension, stop: () => interrupt.abort() };
   };
   const until = async (isGood: () => boolean) => {
     while (!isGood()) await turns();
@@ -120,6 +128,30 @@ describe("holdfast status", () => {
     assert.match(lines[4] ?? "", /^\u001b\[K\d+ more lines: this window is too short$/);
     stop();
     await done;
+  });
+
+  it("gives the terminal back while Ctrl-Z stops it, and draws anew afterwards", async () => {
+    await listen();
+    const { printed, done, resize, suspension, stop } = start({ watchUs: 3_600_000_000 }, true);
+    await until(() => printed.out.includes("SERVICES"));
+    printed.out = "";
+    suspension()?.leave();
+    assert.equal(printed.out, LEAVE);
+    // The window was changed meanwhile, and that is told first.
+    resize(60, 20);
+    assert.equal(printed.out, LEAVE, "the shell's screen is not drawn on");
+    printed.out = "";
+    suspension()?.enter();
+    assert.ok(printed.out.startsWith(`${ENTER}\u001b[H`), JSON.stringify(printed.out.slice(0, 40)));
+    assert.match(printed.out, /SERVICES/);
+    stop();
+    await done;
+    assert.equal(suspension(), null);
+    const plain = start({ watchUs: 1_000 });
+    await until(() => plain.printed.out.includes("SERVICES"));
+    assert.equal(plain.suspension(), null, "without a screen Ctrl-Z is nobody's business");
+    plain.stop();
+    await plain.done;
   });
 
   it("says that the daemon went away, shows what it said last, and goes on when it is back", async () => {

@@ -1,6 +1,6 @@
 // lab-needs: netns
-// Completion as a person gets it: keys typed into real shells in a terminal (tmux), with a daemon that knows the names; and
-// the manual pages, judged by mandoc and groff.
+// What a person gets whose keys are typed into real shells in a terminal (tmux): completion with a daemon that knows the names, and
+// the screen of `status --watch`; and the manual pages, judged by mandoc and groff.
 import assert from "node:assert/strict";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -108,6 +108,27 @@ describe("completion in real shells", () => {
         completes(`holdfast --run-dir ${runDir} handover web`, /\bweb4\b/, /\bweb6\b/));
       it("completes a file, with its space quoted", () =>
         completes("holdfast check ne", /holdfast check (new\\ one\.yaml|'new one\.yaml')/));
+      it("has its terminal back while `status --watch` is stopped by Ctrl-Z, and loses it again with fg", async () => {
+        const modes = ["display-message", "-p", "-t", name, "#{alternate_on} #{cursor_flag} #{wrap_flag}"];
+        /** Another screen or not, the cursor, and whether long lines are broken, as the terminal has it. */
+        const comesTo = (wanted: string) =>
+          waitFor(
+            `modes ${wanted}`,
+            () => run([...tmux, ...modes]).trim(),
+            (seen) => seen === wanted,
+            { withinMs: 20_000, show: (seen) => `${seen}\n${screen()}` },
+          );
+        type("C-u", `holdfast --run-dir ${runDir} status --watch 200ms`, "Enter");
+        for (const again of [true, false]) {
+          await comesTo("1 0 0");
+          await shows(/Ctrl-C ends\nlb1 /);
+          type(again ? "C-z" : "C-c");
+          await comesTo("0 1 1");
+          await shows(/READY> *$/);
+          if (!again) return;
+          type("fg", "Enter");
+        }
+      });
       it("completes an address with its port, from before the colon and from behind it", async () => {
         // Another program by this name, which knows one server: this kernel need not have IPVS.
         const other = name === "fish" ? "set PATH $BIN/other $PATH" : 'PATH="$BIN/other:$PATH"; hash -r';
