@@ -45,3 +45,8 @@ export function formatDurationUs(us: number): string {
   const unit = rounded >= UNIT_US.s ? "s" : rounded >= UNIT_US.ms ? "ms" : "us";
   return `${rounded / UNIT_US[unit]}${unit}`;
 }
+
+/** As above, for a time that was measured: rounded to whole milliseconds. */
+export function formatMeasuredUs(us: number): string {
+  return formatDurationUs(Math.round(us / MICROSECONDS_PER_MILLISECOND) * MICROSECONDS_PER_MILLISECOND);
+}

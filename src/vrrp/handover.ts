@@ -1,4 +1,4 @@
-import { formatDurationUs } from "../base/duration.ts";
+import { formatMeasuredUs } from "../base/duration.ts";
 import type { IpText } from "../base/ip.ts";
 import { PRIORITY_RELEASE } from "./advert.ts";
 import type {
@@ -141,7 +141,7 @@ export function onHandoverTick(
     return { state: { ...state, handover: next }, actions: [{ type: "sendAdvert", priority: PRIORITY_RELEASE }] };
   }
   const tookUs = nowUs - handover.sinceUs;
-  const silence = `no other director answered within ${formatDurationUs(Math.round(tookUs / 1000) * 1000)}`;
+  const silence = `no other director answered within ${formatMeasuredUs(tookUs)}`;
   const undo = dropHandover(state, nowUs, silence);
   if (handover.purpose !== "stop") {
     // Alone there is nobody to serve instead, not even where the rest of a group is.

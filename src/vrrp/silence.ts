@@ -1,4 +1,4 @@
-import { formatDurationUs } from "../base/duration.ts";
+import { formatMeasuredUs } from "../base/duration.ts";
 import { PRIORITY_RELEASE } from "./advert.ts";
 import type { InstanceAction, InstanceParameters, InstanceState, Silence, StepResult } from "./instance-model.ts";
 import { DOWN_INTERVALS, skewUs } from "./timing.ts";
@@ -27,7 +27,7 @@ export function fallSilent(config: InstanceParameters, state: InstanceState, now
   // One that is about to hand over is not to be stopped half-way.
   if (state.phase !== "master" || state.handover !== null) return unchanged(state);
   const boundUs = Math.min(forUs, SILENCE_MAX_US);
-  const reason = `drill: silent as if dead, for ${ago(boundUs)} at most`;
+  const reason = `drill: silent as if dead, for ${formatMeasuredUs(boundUs)} at most`;
   const silence: Silence = {
     sinceUs: nowUs,
     successor: null,
@@ -78,7 +78,7 @@ export function onSilenceTick(
     const silentUs = nowUs - silence.sinceUs;
     const what =
       silence.successor === null
-        ? `nobody took over within ${ago(silentUs)}`
+        ? `nobody took over within ${formatMeasuredUs(silentUs)}`
         : `${silence.successor}, which had taken over, fell silent`;
     return takeOver(config, state, nowUs, { code: "drill", reason: `drill: ${what}; serving again` });
   }
@@ -112,8 +112,4 @@ export function silenceEnd(before: InstanceState, after: InstanceState, nowUs: n
   const { silence } = before;
   if (silence === null || silence.successor !== null || after.silence !== null) return [];
   return [{ type: "silenceAnswered", successor: null, tookUs: nowUs - silence.sinceUs, reason: after.reason }];
-}
-
-function ago(us: number): string {
-  return formatDurationUs(Math.round(us / 1000) * 1000);
 }

@@ -8,7 +8,7 @@ import type {
   StepResult,
   TransitionCause,
 } from "./instance-model.ts";
-import { masterDownUs } from "./timing.ts";
+import { masterDownUs, skewUs } from "./timing.ts";
 
 /** Gratuitous ARPs are repeated this long after the first burst: frames get lost and switches learn late. */
 export const SECOND_ANNOUNCE_US = 5_000_000;
@@ -17,6 +17,9 @@ export const SECOND_ANNOUNCE_US = 5_000_000;
  * the predecessor. It announces for its successor, but not every predecessor can.
  */
 export const SUCCESSION_OFFSETS_US = [20_000, 200_000, 1_000_000] as const;
+
+/** Addresses that the kernel refused, or that somebody keeps removing, are tried again after this long. */
+export const ADDRESS_RETRY_US = 1_000_000;
 
 export type AdvertEvent = Extract<InstanceEvent, { readonly type: "advert" }>;
 
@@ -164,4 +167,9 @@ export function listenTo(
     },
     actions: [{ type: "releaseAddresses" }, transition("master", "backup", cause)],
   };
+}
+
+/** One interval of the master, and the skew that keeps candidates in order. */
+export function secondLookUs(config: InstanceParameters, state: InstanceState): number {
+  return state.masterAdvertUs + skewUs(config.priority, state.masterAdvertUs);
 }

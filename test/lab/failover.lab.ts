@@ -2,7 +2,7 @@
 // The master is cut off: how long the client waits, who is master afterwards, and what the return of the cable does.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { DEFENCE_INTERVAL_US } from "../../src/vrrp/instance.ts";
+import { DEFENCE_INTERVAL_US } from "../../src/vrrp/master.ts";
 import type { Transport } from "./support/director.ts";
 import type { CutKind } from "./support/hosts.ts";
 import { lastWords } from "./support/pair.ts";

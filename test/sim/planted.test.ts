@@ -29,14 +29,14 @@ const BUGS: readonly Bug[] = [
   },
   {
     name: "a tie broken the wrong way: the lower address wins",
-    file: "src/vrrp/instance.js",
+    file: "src/vrrp/master.js",
     good: "compareIp(advert.source, state.source) > 0",
     bad: "compareIp(advert.source, state.source) < 0",
     caught: /of those that took over the best remains|are masters/,
   },
   {
     name: "a stale timer: an advert does not start the down timer anew",
-    file: "src/vrrp/instance.js",
+    file: "src/vrrp/backup.js",
     good: "masterAdvertUs: advert.intervalUs,\n            downDeadlineUs: advert.nowUs + masterDownUs(config.priority, advert.intervalUs),",
     bad: "masterAdvertUs: advert.intervalUs,",
     caught: /no flap|are masters|adverts/,

@@ -1,14 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { FAREWELL_OFFSETS_US, handoverBoundUs, releaseWaitUs } from "../../src/vrrp/handover.ts";
-import {
-  ADDRESS_RETRY_US,
-  ANSWER_INTERVAL_US,
-  DEFENCE_INTERVAL_US,
-  DEFENCE_REPEATS_US,
-  nextDeadlineUs,
-  step,
-} from "../../src/vrrp/instance.ts";
+import { nextDeadlineUs, step } from "../../src/vrrp/instance.ts";
 import type {
   InstanceAction,
   InstanceEvent,
@@ -17,7 +10,13 @@ import type {
   Phase,
   ResignPurpose,
 } from "../../src/vrrp/instance-model.ts";
-import { initialState, SECOND_ANNOUNCE_US, SUCCESSION_OFFSETS_US } from "../../src/vrrp/transitions.ts";
+import { ANSWER_INTERVAL_US, DEFENCE_INTERVAL_US, DEFENCE_REPEATS_US } from "../../src/vrrp/master.ts";
+import {
+  ADDRESS_RETRY_US,
+  initialState,
+  SECOND_ANNOUNCE_US,
+  SUCCESSION_OFFSETS_US,
+} from "../../src/vrrp/transitions.ts";
 
 const SECOND = 1_000_000;
 const OWN = "192.0.2.2";
