@@ -1,23 +1,14 @@
 import { isDeepStrictEqual } from "node:util";
-import { formatDurationUs, MICROSECONDS_PER_SECOND } from "../base/duration.ts";
 import { formatEndpoint } from "../base/endpoint.ts";
 import { familyOf } from "../base/ip.ts";
 import type { CheckerFactory } from "../checks/checker-factory.ts";
-import { fail, notRun, type Outcome } from "../checks/outcome.ts";
 import type { CheckConfig, ServerConfig, ServiceConfig } from "../config/model.ts";
-import { Agenda } from "../health/agenda.ts";
-import { RateMeter } from "../health/rate-meter.ts";
 import { startSchedule } from "../health/schedule.ts";
 import { initialVerdict, type Verdict } from "../health/verdict.ts";
 import { type Decision, decide, isSameDecision } from "../health/weights.ts";
-import type { Alarm, AlarmFactory, Clock } from "../ports/clock.ts";
+import type { AlarmFactory, Clock } from "../ports/clock.ts";
+import { type AttemptNews, AttemptRunner, type RunnerStatistics } from "./attempt-runner.ts";
 import { type CheckSnapshot, CheckTask } from "./check-task.ts";
-import { ScriptSlots } from "./script-slots.ts";
-
-/** Checks handled before other events get their turn: starting one costs up to 100 µs. */
-const MAX_PER_TURN = 100;
-/** How long an aborted attempt may take to resolve. It should be no time at all; this is for a fault of ours. */
-const ABORT_GRACE_US = MICROSECONDS_PER_SECOND;
 
 /** Something happened to a check or to a server. `server` is its endpoint, `10.0.0.11:80`. */
 export type CheckRunnerEvent =
@@ -60,17 +51,6 @@ export interface ServerSnapshot {
   readonly checks: readonly CheckSnapshot[];
 }
 
-export interface RunnerStatistics {
-  readonly checks: number;
-  readonly running: number;
-  /** Scripts waiting for a slot. */
-  readonly waiting: number;
-  /** Attempts begun per second, over the last ten seconds. */
-  readonly attemptsPerSecond: number;
-  /** Greatest delay between a slot and the start of its attempt, over the last ten seconds. */
-  readonly maxLateUs: number;
-}
-
 export interface CheckRunnerParts {
   readonly clock: Clock;
   readonly alarms: AlarmFactory;
@@ -100,20 +80,18 @@ interface ServerEntry {
 /** Runs all checks of a configuration and says what becomes of every server. */
 export class CheckRunner {
   readonly #with: CheckRunnerParts;
-  readonly #alarm: Alarm;
-  readonly #agenda = new Agenda<CheckTask>();
-  readonly #slots = new ScriptSlots<CheckTask>(1);
-  readonly #meter: RateMeter;
+  readonly #attempts: AttemptRunner;
   /** By service and endpoint; as many as the configuration has. */
   #servers = new Map<string, ServerEntry>();
-  #running = 0;
-  /** When the alarm goes off. It may do so for nothing, never too late. */
-  #armedUs = Number.POSITIVE_INFINITY;
 
   constructor(parts: CheckRunnerParts) {
     this.#with = parts;
-    this.#alarm = parts.alarms.create(() => this.#onAlarm());
-    this.#meter = new RateMeter(parts.clock.nowUs());
+    this.#attempts = new AttemptRunner({
+      clock: parts.clock,
+      alarms: parts.alarms,
+      onAttempt: (task, news) => this.#onAttempt(task, news),
+      onNotRun: (task, reason, detail) => this.#onNotRun(task, reason, detail),
+    });
   }
 
   /**
@@ -142,12 +120,11 @@ export class CheckRunner {
       }
     }
     for (const [key, old] of before) {
-      for (const task of old.tasks) if (!kept.has(task)) this.#stopTask(task);
+      for (const task of old.tasks) if (!kept.has(task)) this.#attempts.remove(task);
       if (!this.#servers.has(key)) events.push({ type: "server", ...namesOf(old), from: old.decision, to: null });
     }
-    this.#slots.resize(config.maxConcurrentScripts);
-    this.#startWaiting();
-    this.#arm();
+    this.#attempts.resize(config.maxConcurrentScripts);
+    this.#attempts.arm();
     for (const event of events) this.#with.onEvent(event);
   }
 
@@ -186,9 +163,9 @@ export class CheckRunner {
 
   /** Aborts every attempt and forgets everything, without events. */
   stop(): void {
-    for (const entry of this.#servers.values()) for (const task of entry.tasks) this.#stopTask(task);
+    for (const entry of this.#servers.values()) for (const task of entry.tasks) this.#attempts.remove(task);
     this.#servers = new Map();
-    this.#arm();
+    this.#attempts.arm();
   }
 
   snapshot(): readonly ServerSnapshot[] {
@@ -222,14 +199,7 @@ export class CheckRunner {
   }
 
   statistics(): RunnerStatistics {
-    const { perSecond, maxLateUs } = this.#meter.read(this.#with.clock.nowUs());
-    return {
-      checks: this.#agenda.size,
-      running: this.#running,
-      waiting: this.#slots.waiting,
-      attemptsPerSecond: perSecond,
-      maxLateUs,
-    };
+    return this.#attempts.statistics();
   }
 
   #newTask(
@@ -243,151 +213,25 @@ export class CheckRunner {
     const schedule = startSchedule(nowUs, check.intervalUs, this.#with.random());
     const verdict = initialVerdict(of.isUp, nowUs);
     const task = new CheckTask({ check, serverKey: of.key, schedule, verdict }, createChecker(check, target));
-    this.#agenda.set(task, task.slotUs);
+    this.#attempts.add(task);
     return task;
   }
 
-  #stopTask(task: CheckTask): void {
-    this.#agenda.delete(task);
-    this.#slots.leave(task);
-    const { attempt } = task;
-    if (attempt !== null) {
-      this.#leaveAttempt(task);
-      attempt.abort();
-    }
-    task.checker.close();
-  }
-
-  #onAlarm(): void {
-    this.#armedUs = Number.POSITIVE_INFINITY;
-    const nowUs = this.#with.clock.nowUs();
-    for (let handled = 0; handled < MAX_PER_TURN; handled++) {
-      const next = this.#agenda.peek();
-      if (next === undefined || next.atUs > nowUs) break;
-      this.#onDue(next.item, next.atUs, nowUs);
-    }
-    this.#arm();
-  }
-
-  /** Sees to it that the alarm goes off in time for the earliest. An alarm for what has moved later is left alone. */
-  #arm(): void {
-    const next = this.#agenda.peek();
-    if (next === undefined) {
-      this.#armedUs = Number.POSITIVE_INFINITY;
-      this.#alarm.disarm();
-    } else if (next.atUs < this.#armedUs) {
-      this.#armedUs = next.atUs;
-      this.#alarm.arm(next.atUs);
-    }
-  }
-
-  #onDue(task: CheckTask, dueUs: number, nowUs: number): void {
-    switch (task.phase) {
-      case "idle":
-        if (task.check.type !== "script" || this.#slots.take(task)) {
-          this.#meter.note(nowUs, nowUs - task.slotUs);
-          this.#start(task, nowUs);
-        } else {
-          task.phase = "waiting";
-          this.#agenda.set(task, task.slotUs + task.check.intervalUs);
-        }
-        break;
-      case "waiting":
-        this.#didNotRun(task, nowUs);
-        break;
-      case "running":
-        this.#onDeadline(task, dueUs, nowUs);
-        break;
-      case "aborting":
-        this.#finish(task, fail("stuck", "the attempt did not end after it was aborted; please report this"));
-        break;
-    }
-  }
-
-  /**
-   * A deadline that is noticed late was late because this process did not get to run, and in that time it could not
-   * read an answer either. It is moved once, by as much; otherwise one stall would fail thousands of checks.
-   */
-  #onDeadline(task: CheckTask, dueUs: number, nowUs: number): void {
-    if (nowUs > dueUs && !task.isExtended) {
-      task.isExtended = true;
-      this.#agenda.set(task, nowUs + Math.min(nowUs - dueUs, task.check.timeoutUs));
-      return;
-    }
-    task.phase = "aborting";
-    this.#agenda.set(task, nowUs + ABORT_GRACE_US);
-    task.attempt?.abort();
-  }
-
-  #start(task: CheckTask, nowUs: number): void {
-    const number = task.attemptNumber + 1;
-    task.attemptNumber = number;
-    this.#running += 1;
-    task.phase = "running";
-    task.startedUs = nowUs;
-    task.isExtended = false;
-    this.#agenda.set(task, nowUs + task.check.timeoutUs);
-    task.attempt = task.checker.begin((outcome) => {
-      // Otherwise the attempt was given up: it got stuck, or its check was stopped.
-      if (task.attempt === null || task.attemptNumber !== number) return;
-      this.#finish(task, outcome);
-      this.#arm();
-    });
-  }
-
-  #leaveAttempt(task: CheckTask): void {
-    task.attempt = null;
-    this.#running -= 1;
-    if (task.check.type === "script") this.#slots.release();
-  }
-
-  #finish(task: CheckTask, outcome: Outcome): void {
-    const nowUs = this.#with.clock.nowUs();
-    this.#leaveAttempt(task);
-    task.phase = "idle";
-    const { sinceUs } = task.verdict;
-    const weightBefore = task.scriptWeight;
-    const changes = task.record(outcome, nowUs);
-    task.advance(nowUs);
-    this.#agenda.set(task, task.slotUs);
-    if (outcome.passed === null) this.#reportNotRun(task, outcome.reason, outcome.detail);
+  #onAttempt(task: CheckTask, { changes, afterUs, isWeightChanged }: AttemptNews): void {
     // Nearly every outcome confirms what was known: then there is nothing to decide.
-    const isNews = changes.length > 0 || task.scriptWeight !== weightBefore;
+    const isNews = changes.length > 0 || isWeightChanged;
     const entry = isNews ? this.#servers.get(task.serverKey) : undefined;
-    if (entry !== undefined) {
-      const settled = this.#settle(task.serverKey, entry, entry);
-      const afterUs = nowUs - sinceUs;
-      for (const { from, to, reason } of changes) {
-        this.#with.onEvent({ type: "check", ...namesOf(entry), check: task.check.name, from, to, reason, afterUs });
-      }
-      for (const event of settled) this.#with.onEvent(event);
+    if (entry === undefined) return;
+    const settled = this.#settle(task.serverKey, entry, entry);
+    for (const { from, to, reason } of changes) {
+      this.#with.onEvent({ type: "check", ...namesOf(entry), check: task.check.name, from, to, reason, afterUs });
     }
-    if (task.check.type === "script") this.#startWaiting();
+    for (const event of settled) this.#with.onEvent(event);
   }
 
-  #startWaiting(): void {
-    for (let task = this.#slots.next(); task !== undefined; task = this.#slots.next()) {
-      const nowUs = this.#with.clock.nowUs();
-      // Waiting for a slot is no lateness of this process; it is counted where a slot did not come in time.
-      this.#meter.note(nowUs, 0);
-      this.#start(task, nowUs);
-    }
-  }
-
-  /** A script that got no slot within its interval was not run: this machine's doing, so no failure. It waits on. */
-  #didNotRun(task: CheckTask, nowUs: number): void {
-    const interval = formatDurationUs(task.check.intervalUs);
-    const detail = `no script slot came free within ${interval}; raise scripts.maxConcurrent or the interval`;
-    task.record(notRun("no_slot", detail), nowUs);
-    task.waitOn(nowUs);
-    this.#agenda.set(task, task.slotUs + task.check.intervalUs);
-    this.#reportNotRun(task, "no_slot", detail);
-  }
-
-  #reportNotRun(task: CheckTask, reason: string, detail: string): void {
+  #onNotRun(task: CheckTask, reason: string, detail: string): void {
     const entry = this.#servers.get(task.serverKey);
-    if (task.isNotRunReported || entry === undefined) return;
-    task.isNotRunReported = true;
+    if (entry === undefined) return;
     this.#with.onEvent({ type: "notRun", ...namesOf(entry), check: task.check.name, reason, detail });
   }
 

@@ -45,7 +45,7 @@ export class CheckTask {
   /** Number of the present or the last attempt: an outcome of an earlier one is not heard any more. */
   attemptNumber = 0;
   startedUs = 0;
-  /** Whether the deadline of this attempt has been moved once (see CheckRunner). */
+  /** Whether the deadline of this attempt has been moved once (see AttemptRunner). */
   isExtended = false;
   /** Told about not being run; once per row of such slots. */
   isNotRunReported = false;
