@@ -1,19 +1,14 @@
 import { isDeepStrictEqual } from "node:util";
-import { formatDurationUs } from "../base/duration.ts";
 import type { Checker } from "../checks/checker.ts";
-import { fail, notRun, type Outcome } from "../checks/outcome.ts";
 import type { ScriptCheckConfig } from "../config/model.ts";
 import { startSchedule } from "../health/schedule.ts";
-import { initialVerdict } from "../health/verdict.ts";
-import type { Alarm, AlarmFactory, Clock } from "../ports/clock.ts";
+import { initialVerdict, type VerdictChanged } from "../health/verdict.ts";
+import type { AlarmFactory, Clock } from "../ports/clock.ts";
 import type { EventFacts, LogEntry, Logger } from "../ports/logger.ts";
 import type { ScriptFact } from "../vrrp/track.ts";
+import { AttemptRunner } from "./attempt-runner.ts";
 import { CheckTask } from "./check-task.ts";
 import { type InstanceScript, scriptFactKey } from "./messages.ts";
-import { ScriptSlots } from "./script-slots.ts";
-
-/** How long an aborted run may take to tell its outcome. It should be no time at all; this is for a fault of ours. */
-const ABORT_GRACE_US = 1_000_000;
 
 export interface TrackScriptsCollaborators {
   readonly clock: Clock;
@@ -28,7 +23,6 @@ export interface TrackScriptsCollaborators {
 interface Entry {
   readonly of: InstanceScript;
   readonly task: CheckTask;
-  readonly alarm: Alarm;
 }
 
 /**
@@ -37,12 +31,18 @@ interface Entry {
  */
 export class TrackScripts {
   readonly #with: TrackScriptsCollaborators;
-  readonly #slots = new ScriptSlots<Entry>(1);
+  readonly #attempts: AttemptRunner;
   /** By fact key; as many as the configuration has. */
   #entries = new Map<string, Entry>();
 
   constructor(collaborators: TrackScriptsCollaborators) {
     this.#with = collaborators;
+    this.#attempts = new AttemptRunner({
+      clock: collaborators.clock,
+      alarms: collaborators.alarms,
+      onAttempt: (task, { changes }) => this.#onAttempt(task, changes),
+      onNotRun: (task, _, detail) => this.#onNotRun(task, detail),
+    });
   }
 
   /** Scripts that did not change go on. One that did begins as it stood: a reload alone must not make a node fail. */
@@ -53,27 +53,28 @@ export class TrackScripts {
       const key = scriptFactKey(of.instance, of.script.name);
       const old = before.get(key);
       const isSame = old !== undefined && isDeepStrictEqual(old.of, of);
-      if (!isSame && old !== undefined) this.#end(old);
+      if (!isSame && old !== undefined) this.#attempts.remove(old.task);
       this.#entries.set(key, isSame ? old : this.#begin(key, of, old?.task.verdict.verdict === "up"));
       before.delete(key);
     }
     for (const [key, old] of before) {
-      this.#end(old);
+      this.#attempts.remove(old.task);
       this.#with.publish(key, null);
     }
-    this.#slots.resize(maxConcurrent);
-    this.#startWaiting();
+    this.#attempts.resize(maxConcurrent);
+    this.#attempts.arm();
   }
 
   /** Aborts every run; what was told stands. */
   stop(): void {
-    for (const entry of this.#entries.values()) this.#end(entry);
+    for (const { task } of this.#entries.values()) this.#attempts.remove(task);
     this.#entries = new Map();
+    this.#attempts.arm();
   }
 
   #begin(key: string, of: InstanceScript, isUp: boolean): Entry {
     const { script, instance } = of;
-    const { clock, alarms } = this.#with;
+    const { clock } = this.#with;
     const { name, command, intervalUs, timeoutUs, rise, fall } = script;
     const check: ScriptCheckConfig = {
       type: "script",
@@ -94,75 +95,14 @@ export class TrackScripts {
       },
       this.#with.createChecker(instance, check),
     );
-    const entry: Entry = { of, task, alarm: alarms.create(() => this.#onDue(entry)) };
-    entry.alarm.arm(task.slotUs);
-    return entry;
+    this.#attempts.add(task);
+    return { of, task };
   }
 
-  #end(entry: Entry): void {
-    const { task, alarm } = entry;
-    alarm.close();
-    this.#slots.leave(entry);
-    const { attempt } = task;
-    if (attempt !== null) {
-      this.#leaveAttempt(task);
-      attempt.abort();
-    }
-    task.checker.close();
-  }
-
-  #onDue(entry: Entry): void {
-    const { task, alarm } = entry;
-    const nowUs = this.#with.clock.nowUs();
-    switch (task.phase) {
-      case "idle":
-        if (this.#slots.take(entry)) this.#start(entry);
-        else {
-          task.phase = "waiting";
-          alarm.arm(task.slotUs + task.check.intervalUs);
-        }
-        return;
-      case "waiting":
-        this.#didNotRun(entry, nowUs);
-        return;
-      case "running":
-        task.phase = "aborting";
-        alarm.arm(nowUs + ABORT_GRACE_US);
-        task.attempt?.abort();
-        return;
-      case "aborting":
-        this.#finish(entry, fail("stuck", "the run did not end after it was aborted; please report this"));
-    }
-  }
-
-  #start(entry: Entry): void {
-    const { task, alarm } = entry;
-    const number = task.attemptNumber + 1;
-    const nowUs = this.#with.clock.nowUs();
-    task.attemptNumber = number;
-    task.phase = "running";
-    task.startedUs = nowUs;
-    alarm.arm(nowUs + task.check.timeoutUs);
-    task.attempt = task.checker.begin((outcome) => {
-      // Otherwise the run was given up: it got stuck, or the script is no longer tracked.
-      if (task.attempt !== null && task.attemptNumber === number) this.#finish(entry, outcome);
-    });
-  }
-
-  #leaveAttempt(task: CheckTask): void {
-    task.attempt = null;
-    this.#slots.release();
-  }
-
-  #finish(entry: Entry, outcome: Outcome): void {
-    const { task, alarm, of } = entry;
-    const nowUs = this.#with.clock.nowUs();
-    this.#leaveAttempt(task);
-    task.phase = "idle";
-    const wasKnown = task.attempts > 0;
-    const changes = task.record(outcome, nowUs);
-    task.advance(nowUs);
-    alarm.arm(task.slotUs);
+  #onAttempt(task: CheckTask, changes: readonly VerdictChanged[]): void {
+    const entry = this.#entries.get(task.serverKey);
+    if (entry === undefined) return;
+    const { of } = entry;
     for (const { from, to, reason } of changes) {
       const level = to === "down" ? "warning" : "notice";
       this.#say(level, of, `${wordOf(from)} -> ${wordOf(to)}: ${reason}`, {
@@ -173,9 +113,8 @@ export class TrackScripts {
         cause: reason,
       });
     }
-    if (outcome.passed === null) this.#reportNotRun(entry, outcome.detail);
-    else if (changes.length > 0 || !wasKnown) this.#tell(entry);
-    this.#startWaiting();
+    const isFirst = task.attempts === 1;
+    if (changes.length > 0 || isFirst) this.#tell(entry);
   }
 
   /** What was judged is told; before, whatever a former process told stands. */
@@ -188,25 +127,9 @@ export class TrackScripts {
     });
   }
 
-  #startWaiting(): void {
-    for (let entry = this.#slots.next(); entry !== undefined; entry = this.#slots.next()) this.#start(entry);
-  }
-
-  /** No slot came free in its interval: this machine's doing, so the verdict stands. It waits on. */
-  #didNotRun(entry: Entry, nowUs: number): void {
-    const { task, alarm } = entry;
-    const interval = formatDurationUs(task.check.intervalUs);
-    const detail = `no script slot came free within ${interval}; raise scripts.maxConcurrent or the interval`;
-    task.record(notRun("no_slot", detail), nowUs);
-    task.waitOn(nowUs);
-    alarm.arm(task.slotUs + task.check.intervalUs);
-    this.#reportNotRun(entry, detail);
-  }
-
-  #reportNotRun({ of, task }: Entry, detail: string): void {
-    if (task.isNotRunReported) return;
-    task.isNotRunReported = true;
-    this.#say("warning", of, `was not run: ${detail}`);
+  #onNotRun(task: CheckTask, detail: string): void {
+    const entry = this.#entries.get(task.serverKey);
+    if (entry !== undefined) this.#say("warning", entry.of, `was not run: ${detail}`);
   }
 
   #say(level: LogEntry["level"], { instance, script }: InstanceScript, what: string, event?: EventFacts): void {

@@ -82,6 +82,17 @@ describe("app/track-scripts", () => {
     assert.equal(checkers.aborted, 1);
   });
 
+  it("one whose timeout passed while this process stood still has not failed: its answer waited", async () => {
+    const { time, checkers, track, told } = rig();
+    checkers.answer = () => ({ ...PASS, afterUs: 2 * SECOND + 100 });
+    track(script({ fall: 1, intervalUs: 10 * SECOND }));
+    await time.advanceSettled(1);
+    time.stall(2 * SECOND);
+    await time.advanceSettled(SECOND / 4);
+    assert.deepEqual(told, [`2000.1 ${DISK} true`]);
+    assert.equal(checkers.aborted, 0);
+  });
+
   it("runs no more at once than it may, and says so of one that never gets its turn", async () => {
     const { time, checkers, scripts, told, lines } = rig();
     checkers.answer = () => HANG;
