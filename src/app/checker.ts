@@ -15,8 +15,8 @@ import { planServices, type ServicesNow } from "../plan/services.ts";
 import type { Alarm, AlarmFactory, Clock } from "../ports/clock.ts";
 import type { EventFacts, LogEntry, Logger } from "../ports/logger.ts";
 import type { TrackFact } from "../vrrp/track.ts";
-import { CheckRunner, type CheckRunnerEvent, type ServerSnapshot } from "./check-runner.ts";
-import { stateText, statusOf } from "./checked-server.ts";
+import { CheckRunner, type CheckRunnerEvent } from "./check-runner.ts";
+import { stateText } from "./checked-server.ts";
 import { CheckerOverrides } from "./checker-overrides.ts";
 import { DriftKeeper } from "./drift-keeper.ts";
 import { describeRemaining, type IpvsReport, type IpvsTableKeeper } from "./ipvs-table.ts";
@@ -29,18 +29,11 @@ import {
   drainKey,
   type OverrideChange,
   type OverrideReply,
-  serverKey,
-  serviceFactKey,
 } from "./messages.ts";
+import { ServerNews } from "./server-news.ts";
 import { TrackScripts, type TrackScriptsCollaborators } from "./track-scripts.ts";
+import { TrackedServices } from "./tracked-services.ts";
 
-/**
- * The servers' last attempts are told in turn, a part every second: what `status` shows of them is half a minute old at most,
- * of a few seconds ago where there are few. Verdicts are told when they change.
- */
-const REFRESH_US = 1_000_000;
-const REFRESH_PARTS = 30;
-const MIN_REFRESHED_AT_ONCE = 20;
 /**
  * The first change of the table is made at once. When they follow each other, the next one waits as long as the last one
  * took, and this much at least: a mass failure becomes a few changes of many servers, and checks get half of the time.
@@ -79,25 +72,21 @@ export class Checker {
   readonly #trackScripts: TrackScripts;
   readonly #overrides: CheckerOverrides;
   readonly #drift: DriftKeeper;
-  readonly #refresh: Alarm;
+  readonly #news: ServerNews;
+  readonly #tracked: TrackedServices;
   #config: CheckerProcessConfig | null = null;
   /** The configured services by their keys in the kernel's table. */
   #services: ReadonlyMap<string, ServiceConfig> = new Map();
   #table: IpvsTableKeeper | null = null;
   /** The servers' decisions, overrides included, by decisionKey; bounded by the configuration. */
   readonly #decisions = new Map<string, Decision>();
-  /** Servers to tell about when the turn ends, by decisionKey; bounded by the configuration. */
-  readonly #dirty = new Map<string, { readonly service: string; readonly server: string }>();
   readonly #desiredTable = new DesiredTable();
   readonly #apply: Alarm;
-  /** Services that are tracked and have news, to tell about when the turn ends; bounded by the configuration. */
-  readonly #trackedNews = new Set<string>();
   #isApplyScheduled = false;
   /** What did not work when the table was last changed, as text. */
   #trouble = "";
   /** No change of the table by verdicts before. */
   #nextApplyUs = 0;
-  #refreshFrom = 0;
 
   constructor(collaborators: CheckerCollaborators) {
     this.#with = collaborators;
@@ -136,7 +125,17 @@ export class Checker {
       nameOf: (service) => this.#nameOf(service),
       publish: collaborators.publishDrift,
     });
-    this.#refresh = alarms.create(() => this.#publishSome());
+    this.#news = new ServerNews({
+      clock,
+      alarms,
+      runner: this.#runner,
+      rule: (service, server, found) => this.#overrides.rule(service, server, found),
+      publish: (key, state) => collaborators.publish(key, state),
+    });
+    this.#tracked = new TrackedServices({
+      decisionOf: (key) => this.#decisions.get(key),
+      publish: (key, fact) => collaborators.publishFact(key, fact),
+    });
   }
 
   /**
@@ -148,8 +147,7 @@ export class Checker {
       this.#table = this.#with.openTable(config.stateDir);
     for (const entry of this.#with.applySysctls(config.services, config.ipvs.manageSysctls))
       this.#with.logger.log(entry);
-    for (const service of this.#config?.track.services ?? [])
-      if (!config.track.services.includes(service)) this.#with.publishFact(serviceFactKey(service), null);
+    this.#tracked.configure(config.services, config.track.services);
     this.#config = config;
     this.#services = servicesByKey(config.services);
     const overruled = this.#overrides.configure(config.services, config.overrides ?? []);
@@ -161,10 +159,9 @@ export class Checker {
     for (const { service, server } of overruled) this.#redecide(service, server);
     const reply = this.reconcile();
     this.#drift.configure(config.ipvs);
-    this.#refresh.arm(this.#with.clock.nowUs());
+    this.#news.begin();
     this.#trackScripts.reconfigure(config.track.scripts, config.scripts.maxConcurrent);
-    for (const service of config.track.services) this.#trackedNews.add(service);
-    this.#publishTracked();
+    this.#tracked.tell();
     return reply;
   }
 
@@ -222,7 +219,8 @@ export class Checker {
     this.#trackScripts.stop();
     this.#overrides.stop();
     this.#drift.stop();
-    for (const alarm of [this.#apply, this.#refresh]) alarm.disarm();
+    this.#news.stop();
+    this.#apply.disarm();
     const table = this.#table;
     // What is still scheduled finds nothing to change.
     this.#table = null;
@@ -276,8 +274,7 @@ export class Checker {
 
   #onDrainCount(service: string, server: string, count: DrainCount): void {
     this.#with.publishDrain(drainKey(service, server), { service, server, count });
-    const snapshot = this.#runner.snapshotServer(service, server);
-    if (snapshot !== undefined) this.#publish(snapshot);
+    this.#news.tellNow(service, server);
   }
 
   /** @param found what the checks say; null = no longer configured */
@@ -289,18 +286,18 @@ export class Checker {
     if (from !== null && to !== null && isSameDecision(from, to)) {
       if (from.why === to.why) return;
       this.#decisions.set(key, to);
-      this.#dirty.set(key, { service, server });
+      this.#news.changed(service, server);
       this.#scheduleApply();
       return;
     }
     this.#desiredTable.touch(service);
-    if (this.#config?.track.services.includes(service) === true) this.#trackedNews.add(service);
+    this.#tracked.changed(service);
     if (to === null) {
       this.#decisions.delete(key);
-      this.#with.publish(serverKey(service, server), null);
+      this.#news.gone(service, server);
     } else {
       this.#decisions.set(key, to);
-      this.#dirty.set(key, { service, server });
+      this.#news.changed(service, server);
       if (from !== null || to.verdict !== "unknown") {
         this.#say(
           to.verdict === "down" ? "warning" : "notice",
@@ -331,8 +328,8 @@ export class Checker {
     this.#isApplyScheduled = false;
     let report: IpvsReport | null = null;
     const startUs = this.#with.clock.nowUs();
-    this.#publishDirty();
-    this.#publishTracked();
+    this.#news.tell();
+    this.#tracked.tell();
     if (this.#table !== null) {
       report = this.#table.applyDesired(this.#desired(), this.#config?.ipvs.drift !== "repair");
       this.#report(report);
@@ -391,43 +388,6 @@ export class Checker {
     if (error !== null) this.#sayError("the kernel's table could not be made as wanted", error);
     else if (remaining.length > 0)
       this.#say("error", `ipvs: ${remaining.length} differences remain after reading back; tried again every second`);
-  }
-
-  #publishDirty(): void {
-    for (const { service, server } of this.#dirty.values()) {
-      const snapshot = this.#runner.snapshotServer(service, server);
-      if (snapshot !== undefined) this.#publish(snapshot);
-    }
-    this.#dirty.clear();
-  }
-
-  /** Tells how many servers the tracked services have that are to get connections. */
-  #publishTracked(): void {
-    for (const { name, servers } of this.#config?.services ?? []) {
-      if (!this.#trackedNews.has(name)) continue;
-      const serving = servers.filter((server) => {
-        const decision = this.#decisions.get(decisionKey(name, server));
-        return decision?.present === true && decision.weight > 0;
-      });
-      const fact = { type: "service", serving: serving.length, servers: servers.length } as const;
-      this.#with.publishFact(serviceFactKey(name), fact);
-    }
-    this.#trackedNews.clear();
-  }
-
-  /** Tells about some servers in turn, so that attempts and latencies in `status` are recent at a bounded price. */
-  #publishSome(): void {
-    const count = Math.max(MIN_REFRESHED_AT_ONCE, Math.ceil(this.#runner.servers / REFRESH_PARTS));
-    const { servers, next } = this.#runner.snapshotPart(this.#refreshFrom, count);
-    for (const snapshot of servers) this.#publish(snapshot);
-    this.#refreshFrom = next;
-    this.#refresh.arm(this.#with.clock.nowUs() + REFRESH_US);
-  }
-
-  #publish(snapshot: ServerSnapshot): void {
-    const { service, server } = snapshot;
-    const decision = this.#overrides.rule(service, server, snapshot.decision);
-    this.#with.publish(serverKey(service, server), statusOf({ ...snapshot, decision }, this.#with.clock));
   }
 
   #sayError(what: string, error: DirectorError): void {
