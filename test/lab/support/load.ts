@@ -7,7 +7,7 @@ import { waitFor } from "./wait.ts";
 
 /** One request of the load, and how it ended. */
 export interface Request {
-  /** When it ended, milliseconds since 1970. */
+  /** When it was begun, milliseconds since 1970. */
   readonly atMs: number;
   readonly status: number;
   /** Of curl: 0 when it got an answer. */
