@@ -72,6 +72,8 @@ export interface PairOptions {
   /** Priority of lb1, lb2. */
   readonly priorities?: readonly [number, number];
   readonly preempt?: string;
+  /** `defaults.check` of a web service. */
+  readonly check?: string;
 }
 
 /** The `vrrp` part of the configuration of the n-th director, with the servers' gateway as a second instance for nat. */

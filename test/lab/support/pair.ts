@@ -6,11 +6,12 @@ import { weights } from "./witness.ts";
 
 /** The configuration of a director in front of one weighted web service: the usual case, for the demo and for people. */
 export function webYaml(topology: Topology, number: 1 | 2, forward: Method, options: PairOptions = {}): string {
+  const { check = "{ interval: 1s, timeout: 1s, rise: 2, fall: 2 }" } = options;
   const servers = topology.servers.map(
     ({ address }, index) => `      - { address: ${address}:80, weight: ${index + 1} }\n`,
   );
   return `${vrrpYaml(topology, number, options)}defaults:
-  check: { interval: 1s, timeout: 1s, rise: 2, fall: 2 }
+  check: ${check}
 services:
   web:
     listen: ${topology.plan.vip}:80
@@ -59,7 +60,7 @@ export async function serving({ topology, directors }: Pair, servers: number, wi
 }
 
 /** Builds the topology, starts web servers and both directors, and returns when clients are served. */
-export async function startPair(options: TopologyOptions & { readonly forward?: Method }): Promise<Pair> {
+export async function startPair(options: TopologyOptions & PairOptions & { readonly forward?: Method }): Promise<Pair> {
   const topology = new Topology({ servers: 3, directors: 2, ...options });
   try {
     const web = await startWeb(
@@ -68,7 +69,7 @@ export async function startPair(options: TopologyOptions & { readonly forward?: 
     );
     const forward = options.forward ?? topology.method ?? "dr";
     const directors = ([1, 2] as const).map((number) =>
-      startDirector(topology, topology.lb(number), webYaml(topology, number, forward)),
+      startDirector(topology, topology.lb(number), webYaml(topology, number, forward, options)),
     );
     const pair = { topology, directors, web };
     await serving(pair, topology.servers.length);
