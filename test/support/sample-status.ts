@@ -3,52 +3,26 @@ import type { CheckStatus, DirectorStatus, InstanceStatus, ServerStatus } from "
 import type { ServerTraffic, Traffic } from "../../src/ipvs/traffic.ts";
 import { EventCounts } from "../../src/metrics/event-counts.ts";
 import type { MetricsSnapshot } from "../../src/metrics/snapshot.ts";
-
-const SINCE = "2026-01-01T00:00:00.000Z";
+import { checkStatus, directorStatus, instanceStatus, serverStatus, T0 } from "./status.ts";
 
 function check(name: string, change: Partial<CheckStatus> = {}): CheckStatus {
   const nothing = { last: null, latencyUs: null, attempts: 0, failed: 0, notRun: 0, latencySumUs: 0 };
-  return { name, verdict: "up", since: SINCE, ...nothing, ...change };
+  return checkStatus({ name, ...nothing, ...change });
 }
 
 function server(address: string, change: Partial<ServerStatus> = {}): ServerStatus {
-  const base = {
-    verdict: "up",
-    since: SINCE,
-    present: true,
-    weight: 1,
-    why: "",
-    connections: null,
-    override: null,
-  } as const;
-  return { ...base, server: address, checks: [check("tcp")], ...change } as ServerStatus;
+  return serverStatus(address, { why: "", connections: null, checks: [check("tcp")], ...change });
 }
 
 function instance(): InstanceStatus {
   const advert = new Histogram();
   for (const us of [40, 70, 2_500]) advert.record(us);
-  return {
-    name: "web4",
-    interface: "eth0",
-    vrid: 51,
-    transport: "multicast",
-    isSigned: false,
-    phase: "master",
-    since: SINCE,
-    reason: "no master was heard",
+  return instanceStatus({
+    since: T0,
     priority: 130,
-    basePriority: 150,
     priorityText: "150 - 20 (interface eth1 is down)",
     track: [{ what: "interface eth1", weight: -20, isPassing: false, effect: -20, state: "interface eth1 is down" }],
-    group: null,
-    advertIntervalUs: 1_000_000,
-    isResting: false,
-    isHandingOver: false,
-    isSilent: false,
-    source: "192.0.2.2",
-    addresses: ["192.0.2.10/24"],
-    held: ["192.0.2.10/24"],
-    heard: { address: "192.0.2.3", priority: 100, at: SINCE },
+    heard: { address: "192.0.2.3", priority: 100, at: T0 },
     counters: {
       advertsSent: 100,
       advertsReceived: 7,
@@ -62,7 +36,7 @@ function instance(): InstanceStatus {
       events: { split_brain: 1 },
     },
     lateness: { advert: advert.spread(), down: NO_SPREAD, other: NO_SPREAD },
-  };
+  });
 }
 
 const WEB: Traffic = {
@@ -78,13 +52,8 @@ const SERVER: ServerTraffic = { ...WEB, connections: 5, packetsOut: 50, bytesOut
 /** A director that shows something of everything. */
 export function sampleStatus(): DirectorStatus {
   const attempts = { attempts: 10, failed: 3, notRun: 1, latencySumUs: 25_000, latencyUs: 2_000 };
-  return {
-    version: 1,
-    node: "lb1",
+  return directorStatus({
     program: "1.2.3",
-    pid: 1,
-    startedAt: SINCE,
-    config: { file: "/etc/holdfast/holdfast.yaml", loadedAt: SINCE, confirmBy: null, isReverted: false },
     health: "degraded",
     problems: ["instance web4: interface eth1 is down, priority 130"],
     processes: [
@@ -113,12 +82,12 @@ export function sampleStatus(): DirectorStatus {
         timezone: "UTC",
         action: "handover drill of web4",
         next: ["2026-02-01T04:00:00.000Z"],
-        lastRun: { at: SINCE, isGood: false, cause: "" },
-        missed: { count: 2, last: SINCE, why: "no daemon was running" },
+        lastRun: { at: T0, isGood: false, cause: "" },
+        missed: { count: 2, last: T0, why: "no daemon was running" },
       },
     ],
     drift: { mode: "repair", repairs: 2, differences: 0, examples: [], since: null },
-  };
+  });
 }
 
 export function sampleSnapshot(status = sampleStatus()): MetricsSnapshot {
@@ -126,7 +95,7 @@ export function sampleSnapshot(status = sampleStatus()): MetricsSnapshot {
     status,
     serviceTraffic: () => [WEB],
     serverTraffic: (_, address) => (address === "10.0.0.11:80" ? [SERVER] : []),
-    events: new EventCounts(() => Date.parse(SINCE)),
+    events: new EventCounts(() => Date.parse(T0)),
     processes: [
       {
         name: "supervisor",
