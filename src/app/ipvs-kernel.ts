@@ -7,16 +7,10 @@ import type { ObservedDestination, ObservedService, ObservedTable } from "../ipv
 import type { SyncDaemon, SyncOperation } from "../ipvs/sync.ts";
 import { decodeFamilyId, encodeGetFamily } from "../netlink/generic.ts";
 import { encodeDumpDestinations, encodeDumpServices, encodeGetInfo, encodeOperations } from "../netlink/ipvs.ts";
+import { type DestinationTraffic, decodeDestination, decodeDestinationTraffic } from "../netlink/ipvs-destinations.ts";
 import { IPVS_GENL_NAME } from "../netlink/ipvs-numbers.ts";
-import {
-  decodeDestination,
-  decodeInfo,
-  decodeService,
-  type IpvsInfo,
-  type ServiceHeader,
-} from "../netlink/ipvs-replies.ts";
+import { decodeInfo, decodeService, type IpvsInfo, type ServiceHeader } from "../netlink/ipvs-replies.ts";
 import { decodeSyncDaemon, encodeDumpSyncDaemons, encodeSyncOperation } from "../netlink/ipvs-sync.ts";
-import { type DestinationTraffic, decodeDestinationTraffic } from "../netlink/ipvs-traffic.ts";
 import type { NetlinkDecodeError } from "../netlink/message.ts";
 import type { NetlinkSocket } from "../ports/netlink-socket.ts";
 import { explainRefusal, explainSyncRefusal } from "./ipvs-refusal.ts";

@@ -6,7 +6,7 @@ import type { Result } from "../base/result.ts";
 import type { ServiceConfig } from "../config/model.ts";
 import { serviceKey } from "../ipvs/keys.ts";
 import { isSameTraffic, type ServerTraffic, type Totals, type Traffic, trafficOf } from "../ipvs/traffic.ts";
-import type { DestinationTraffic } from "../netlink/ipvs-traffic.ts";
+import type { DestinationTraffic } from "../netlink/ipvs-destinations.ts";
 import type { Alarm, AlarmFactory, Clock } from "../ports/clock.ts";
 import type { Logger } from "../ports/logger.ts";
 import type { IpvsKernel } from "./ipvs-kernel.ts";

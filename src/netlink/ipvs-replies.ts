@@ -1,8 +1,7 @@
 import type { Protocol } from "../base/endpoint.ts";
 import { type IpFamily, ipFromBytes } from "../base/ip.ts";
 import type { Result } from "../base/result.ts";
-import type { ForwardingMethod, Tunnel } from "../ipvs/model.ts";
-import type { ObservedDestination, ObservedService } from "../ipvs/observed.ts";
+import type { ObservedService } from "../ipvs/observed.ts";
 import { PROTOCOL_NUMBERS } from "../ipvs/observed.ts";
 import type { Totals } from "../ipvs/traffic.ts";
 import type { AttributeReader } from "./attributes.ts";
@@ -127,129 +126,6 @@ const KNOWN_FLAGS =
   n.IP_VS_SVC_F_ONEPACKET |
   n.IP_VS_SVC_F_SCHED1 |
   n.IP_VS_SVC_F_SCHED2;
-
-/**
- * Reads one reply to a destination dump. This is the hot path of reading a table, so it makes one object per reply.
- * @param serviceFamily family of the service that was asked about; kernels before 3.18 do not name the destination's own
- */
-export function decodeDestination(
-  message: Buffer,
-  familyId: number,
-  serviceFamily: IpFamily,
-): Result<ObservedDestination, NetlinkDecodeError> {
-  const top = openGeneric(message, familyId, n.IPVS_CMD_NEW_DEST);
-  if (!top.ok) return top;
-  let destination: Result<ObservedDestination, NetlinkDecodeError> = NO_DESTINATION;
-  while (top.value.next()) {
-    if (top.value.type === n.IPVS_CMD_ATTR_DEST) {
-      destination = decodeDestinationNest(message, top.value.nested(), serviceFamily);
-    }
-  }
-  return top.value.error === undefined ? destination : { ok: false, error: top.value.error };
-}
-
-const NO_DESTINATION = decodeError("missing-attribute", "no destination");
-
-function decodeDestinationNest(
-  message: Buffer,
-  reader: AttributeReader,
-  serviceFamily: IpFamily,
-): Result<ObservedDestination, NetlinkDecodeError> {
-  let addressAt = 0;
-  let addressBytes = 0;
-  let port: number | undefined;
-  let methodNumber = -1;
-  let weight = 0;
-  let upper = 0;
-  let lower = 0;
-  let family = 0;
-  let tunnelType = 0;
-  let tunnelPort = 0;
-  let tunnelFlags = 0;
-  let activeConnections = 0;
-  let inactiveConnections = 0;
-  let persistentConnections = 0;
-  while (reader.next()) {
-    switch (reader.type) {
-      case n.IPVS_DEST_ATTR_ADDR:
-        addressAt = reader.start;
-        addressBytes = reader.length;
-        break;
-      case n.IPVS_DEST_ATTR_PORT:
-        port = reader.u16be();
-        break;
-      case n.IPVS_DEST_ATTR_FWD_METHOD:
-        methodNumber = reader.u32();
-        break;
-      case n.IPVS_DEST_ATTR_WEIGHT:
-        weight = reader.u32();
-        break;
-      case n.IPVS_DEST_ATTR_U_THRESH:
-        upper = reader.u32();
-        break;
-      case n.IPVS_DEST_ATTR_L_THRESH:
-        lower = reader.u32();
-        break;
-      case n.IPVS_DEST_ATTR_ACTIVE_CONNS:
-        activeConnections = reader.u32();
-        break;
-      case n.IPVS_DEST_ATTR_INACT_CONNS:
-        inactiveConnections = reader.u32();
-        break;
-      case n.IPVS_DEST_ATTR_PERSIST_CONNS:
-        persistentConnections = reader.u32();
-        break;
-      case n.IPVS_DEST_ATTR_ADDR_FAMILY:
-        family = reader.u16();
-        break;
-      case n.IPVS_DEST_ATTR_TUN_TYPE:
-        tunnelType = reader.u8();
-        break;
-      case n.IPVS_DEST_ATTR_TUN_PORT:
-        tunnelPort = reader.u16be();
-        break;
-      case n.IPVS_DEST_ATTR_TUN_FLAGS:
-        tunnelFlags = reader.u16();
-        break;
-    }
-  }
-  if (reader.error !== undefined) return { ok: false, error: reader.error };
-  const ipFamily = family === 0 ? serviceFamily : ipFamilyOf(family);
-  const address = ipFamily === undefined ? undefined : addressText(ipFamily, message, addressAt, addressBytes);
-  if (address === undefined || port === undefined || methodNumber < 0) {
-    return decodeError("missing-attribute", "no address, port or method");
-  }
-  const method = METHODS[methodNumber] ?? null;
-  const counters = { activeConnections, inactiveConnections, persistentConnections };
-  const isPlain = method !== null && (upper | lower | tunnelType | tunnelPort | tunnelFlags) === 0;
-  if (isPlain) return { ok: true, value: { address, port, method, weight, counters } };
-  const tunnel = method === "tun" ? tunnelOf(tunnelType, tunnelPort, tunnelFlags) : undefined;
-  const extras: string[] = [];
-  if (method === null) extras.push(`forwarding method ${methodNumber}`);
-  if ((upper | lower) !== 0) extras.push(`thresholds ${upper}/${lower}`);
-  if (tunnel === undefined && (tunnelType | tunnelPort | tunnelFlags) !== 0) {
-    extras.push(`tunnel ${TUNNELS[tunnelType] ?? tunnelType} port ${tunnelPort} flags ${tunnelFlags}`);
-  }
-  const described = { ...(tunnel === undefined ? {} : { tunnel }), ...(extras.length === 0 ? {} : { extras }) };
-  return { ok: true, value: { address, port, method, weight, ...described, counters } };
-}
-
-/** A tunnel that holdfast makes: without checksums, and with a port only where there is one. */
-function tunnelOf(type: number, port: number, flags: number): Tunnel | undefined {
-  if (flags !== 0) return undefined;
-  if (type === n.IP_VS_CONN_F_TUNNEL_TYPE_GUE) return { type: "gue", port };
-  return type === n.IP_VS_CONN_F_TUNNEL_TYPE_GRE && port === 0 ? { type: "gre" } : undefined;
-}
-
-const TUNNELS: readonly string[] = ["ipip", "gue", "gre"];
-
-const METHODS: readonly (ForwardingMethod | undefined)[] = (() => {
-  const methods: (ForwardingMethod | undefined)[] = [];
-  methods[n.IP_VS_CONN_F_MASQ] = "nat";
-  methods[n.IP_VS_CONN_F_TUNNEL] = "tun";
-  methods[n.IP_VS_CONN_F_DROUTE] = "dr";
-  return methods;
-})();
 
 /** Reads the answer to a request for info. */
 export function decodeInfo(message: Buffer, familyId: number): Result<IpvsInfo, NetlinkDecodeError> {

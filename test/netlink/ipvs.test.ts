@@ -12,9 +12,9 @@ import {
   encodeOperations,
   encodeSetTimeouts,
 } from "../../src/netlink/ipvs.ts";
-import { decodeDestination, decodeInfo, decodeService, decodeTimeouts } from "../../src/netlink/ipvs-replies.ts";
+import { decodeDestination, decodeDestinationTraffic } from "../../src/netlink/ipvs-destinations.ts";
+import { decodeInfo, decodeService, decodeTimeouts } from "../../src/netlink/ipvs-replies.ts";
 import { NO_TOTALS } from "../../src/netlink/ipvs-stats.ts";
-import { decodeDestinationTraffic } from "../../src/netlink/ipvs-traffic.ts";
 import { arbitraryDestination, arbitraryIdentity, arbitrarySettings } from "../support/arbitrary-ipvs.ts";
 
 const FAMILY = 0x22;
