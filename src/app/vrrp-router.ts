@@ -1,12 +1,8 @@
 import { DirectorError } from "../base/director-error.ts";
 import type { InstanceKeys } from "../config/keys.ts";
 import type { InstanceConfig } from "../config/model.ts";
-import type { AlarmFactory, Clock } from "../ports/clock.ts";
-import type { Logger } from "../ports/logger.ts";
 import type { AdvertSlot } from "../sys/advert-memory.ts";
-import type { InterfaceState } from "../sys/link-monitor.ts";
 import type { TrackFacts } from "../vrrp/track.ts";
-import type { ArpReserve } from "./address-shadow.ts";
 import { type CrashReturn, NO_CRASH } from "./crash-return.ts";
 import { InstanceGroups } from "./instance-groups.ts";
 import type { HandoverReport } from "./instance-io.ts";
@@ -20,21 +16,13 @@ import {
   type VrrpState,
 } from "./messages.ts";
 import { VrrpInstance } from "./vrrp-instance.ts";
-import type { AddressTable, InterfaceSockets, VrrpInterface } from "./vrrp-interface.ts";
-import { VrrpInterfaces } from "./vrrp-interfaces.ts";
+import type { VrrpInterface } from "./vrrp-interface.ts";
+import { type InterfacesCollaborators, VrrpInterfaces } from "./vrrp-interfaces.ts";
 
 /** What concerns instances in the configuration. */
 export type RouterConfig = Pick<VrrpProcessConfig, "instances" | "groups" | "keys">;
 
-export interface RouterCollaborators {
-  readonly clock: Clock;
-  readonly alarms: AlarmFactory;
-  readonly logger: Logger;
-  readonly addresses: AddressTable;
-  readonly sockets: InterfaceSockets;
-  readonly arp: ArpReserve;
-  /** The present state of an interface by name. */
-  link(name: string): InterfaceState | undefined;
+export interface RouterCollaborators extends Omit<InterfacesCollaborators, "onRetry"> {
   /** Hears news of interfaces that wait in the kernel; they arrive by `linkChanged`. */
   hearLinks(): void;
   /** What the checker said last about something tracked, by its key. */
