@@ -56,12 +56,6 @@ export function diffModels(before: DirectorConfig, after: DirectorConfig): Model
   };
 }
 
-/** Whether a reload would change nothing. */
-export function isEmptyDiff(diff: ModelDiff): boolean {
-  const parts = [diff.instances, diff.groups, diff.services, diff.schedules, ...Object.values(diff.servers)];
-  return diff.node.length === 0 && parts.every(isUnchanged);
-}
-
 function isUnchanged({ added, removed, changed }: PartsDiff): boolean {
   return added.length + removed.length + changed.length === 0;
 }

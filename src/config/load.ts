@@ -27,7 +27,7 @@ export const MAX_PROBLEMS = 100;
 
 export interface ConfigSources {
   readonly main: SourceFile;
-  /** Files that the patterns of `includePatterns` matched, in the order in which they count. */
+  /** Files that the patterns of `patternsOf` matched, in the order in which they count. */
   readonly included: readonly SourceFile[];
   /** Name of the node where the file has none: the host name. */
   readonly nodeName: string;
@@ -66,11 +66,6 @@ export interface IncludePattern {
 }
 
 /** The include patterns of the main file; empty where there are none or they are malformed, which loadConfig reports. */
-export function includePatterns(main: SourceFile): readonly IncludePattern[] {
-  return patternsOf(new ParsedFile(main));
-}
-
-/** The same for a file that is parsed already. */
 export function patternsOf(main: ParsedFile): readonly IncludePattern[] {
   const value = main.plainAt(["include"]);
   if (!Array.isArray(value)) return [];

@@ -29,13 +29,6 @@ export function encodeDumpServices(familyId: number): Buffer {
   return encode(familyId, NLM_F_REQUEST | NLM_F_DUMP, n.IPVS_CMD_GET_SERVICE, () => {});
 }
 
-/** Asks for one service; one reply by `decodeService`, or ESRCH. */
-export function encodeGetService(familyId: number, service: ServiceIdentity): Buffer {
-  return encode(familyId, NLM_F_REQUEST, n.IPVS_CMD_GET_SERVICE, (attributes) => {
-    writeIdentityNest(attributes, service);
-  });
-}
-
 /** Asks for a service's destinations; replies by `decodeDestination`. An unknown service gives no replies and no error. */
 export function encodeDumpDestinations(familyId: number, service: ServiceIdentity): Buffer {
   return encode(familyId, NLM_F_REQUEST | NLM_F_DUMP, n.IPVS_CMD_GET_DEST, (attributes) => {

@@ -191,14 +191,6 @@ export function encodeGetLink(name: string): Buffer {
   });
 }
 
-/** RTM_NEWLINK that sets an existing interface up or down and changes nothing else. */
-export function encodeSetLinkUp(interfaceIndex: number, isUp: boolean): Buffer {
-  return encodeMessage(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK, (writer) => {
-    writer.u8(AF_UNSPEC).u8(0).u16le(0).u32le(interfaceIndex);
-    writer.u32le(isUp ? IFF_UP : 0).u32le(IFF_UP);
-  });
-}
-
 /** RTM_DELNEIGH: forgets which MAC address a neighbour has, so that the kernel asks anew; ENOENT if it did not know. */
 export function encodeDeleteNeighbour(interfaceIndex: number, address: IpText): Buffer {
   return encodeNeighbour(RTM_DELNEIGH, NLM_F_REQUEST | NLM_F_ACK, interfaceIndex, address, 0);

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { assert } from "../base/assert.ts";
-import { familyOf, type IpText, ipFromBytes, ipToBytes } from "../base/ip.ts";
+import { familyOf, type IpText, ipToBytes } from "../base/ip.ts";
 import { AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX } from "./constants.ts";
 
 /** struct sockaddr_in (16 bytes) or sockaddr_in6 (28): family host order, port and address network order. */
@@ -11,11 +11,6 @@ export function sockaddrIp(address: IpText, port: number): Buffer {
   bytes.writeUInt16BE(port, 2);
   bytes.set(ipToBytes(address), isV4 ? 4 : 8);
   return bytes;
-}
-
-/** The address of a sockaddr_in or sockaddr_in6. */
-export function ipOfSockaddr(bytes: Buffer): IpText {
-  return bytes.readUInt16LE(0) === AF_INET ? ipFromBytes(bytes.subarray(4, 8)) : ipFromBytes(bytes.subarray(8, 24));
 }
 
 /** struct sockaddr_nl: family u16, pad u16, port id u32, groups u32. */

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
-import { diffModels, isEmptyDiff, type ModelDiff } from "../../src/config/diff.ts";
+import { diffModels, type ModelDiff, type PartsDiff } from "../../src/config/diff.ts";
 import type { DirectorConfig } from "../../src/config/model.ts";
 import { load } from "./support.ts";
+
+function isEmptyDiff(diff: ModelDiff): boolean {
+  const parts = [diff.instances, diff.groups, diff.services, diff.schedules, ...Object.values(diff.servers)];
+  const isUnchanged = ({ added, removed, changed }: PartsDiff) => added.length + removed.length + changed.length === 0;
+  return diff.node.length === 0 && parts.every(isUnchanged);
+}
 
 const BASE = `
 vrrp:

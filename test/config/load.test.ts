@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { includePatterns } from "../../src/config/load.ts";
+import { patternsOf } from "../../src/config/load.ts";
 import type { DirectorConfig } from "../../src/config/model.ts";
+import { ParsedFile } from "../../src/config/parsed-file.ts";
 import { load, problemsOf, source } from "./support.ts";
 
 function modelOf(text: string, ...included: readonly string[]): DirectorConfig {
@@ -261,12 +262,12 @@ services:
   });
 
   it("tells which files to include before it loads", () => {
-    assert.deepEqual(includePatterns(source("include: [conf.d/*.yaml, /etc/more.yaml]")), [
+    assert.deepEqual(patternsOf(new ParsedFile(source("include: [conf.d/*.yaml, /etc/more.yaml]"))), [
       { pattern: "conf.d/*.yaml", index: 0 },
       { pattern: "/etc/more.yaml", index: 1 },
     ]);
     for (const text of ["", "include: [", "include: 5", "include: [5, {}]", "- include"]) {
-      assert.deepEqual(includePatterns(source(text)), [], text);
+      assert.deepEqual(patternsOf(new ParsedFile(source(text))), [], text);
     }
   });
 

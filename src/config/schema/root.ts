@@ -180,4 +180,3 @@ export const skeletonSchema = skeleton.main;
 export const includedSkeletonSchema = skeleton.included;
 
 export type RawRoot = z.output<typeof skeletonSchema>;
-export type RawIncluded = z.output<typeof includedSkeletonSchema>;
