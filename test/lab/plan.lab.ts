@@ -29,13 +29,13 @@ describe("plan and reload under a thousand connections", () => {
 
   const server = (number: number): string => `${topology.rs(number).address}:${PORT}`;
 
-  function yamlOf(servers: Readonly<Record<number, number>>, drift = "repair"): string {
+  function yamlOf(servers: Readonly<Record<number, number>>, drift = "repair", intervalMs = INTERVAL_MS): string {
     const { vip } = topology.plan;
     const list = Object.entries(servers).map(
       ([number, weight]) => `{ address: "${server(Number(number))}", weight: ${weight} }`,
     );
     return `node: lb1
-ipvs: { drift: ${drift}, driftInterval: ${INTERVAL_MS}ms }
+ipvs: { drift: ${drift}, driftInterval: ${intervalMs}ms }
 defaults: { check: { interval: 1s, timeout: 900ms, rise: 1, fall: 3 } }
 vrrp: { instances: { outside: { interface: eth0, vrid: 51, priority: 150, addresses: [${vip}/32] } } }
 services:
@@ -195,14 +195,15 @@ services:
     assert.ok(tookMs <= INTERVAL_MS + LOOK_MS, `${tookMs} ms`);
     const repairs = (await eventsOf(director, "drift")).slice(told);
     assert.deepEqual(
-      repairs.map(({ subject, from, to }) => [subject.replace(/^service \S+/, "service"), from, to]),
+      repairs.map(({ subject, from, to }) => [subject, from, to]),
       [
-        ["service", null, "wrr"],
-        [`service server ${server(1)}`, null, "dr weight 1"],
-        [`service server ${server(2)}`, null, "dr weight 1"],
-        [`service server ${server(3)}`, null, "dr weight 2"],
+        ["service talk", null, "wrr"],
+        [`service talk server ${server(1)}`, null, "dr weight 1"],
+        [`service talk server ${server(2)}`, null, "dr weight 1"],
+        [`service talk server ${server(3)}`, null, "dr weight 2"],
       ],
     );
+    assert.match(repairs[0]?.cause ?? "", new RegExp(`^somebody else changed tcp://${topology.plan.vip}:${PORT} in`));
     assert.equal((await eventsOf(director, "server")).length, verdicts, "no verdict changed");
     assert.deepEqual((await answered()).rs1, [500, 500], "the kernel finds the server of a connection again");
   });
@@ -232,5 +233,64 @@ services:
     await serves({ 1: 1, 2: 1, 3: 2 });
     await nothingToDo();
     assert.equal((await statusOf(director)).drift?.differences, 0);
+  });
+
+  const SERVERS = { 1: 1, 2: 1, 3: 2 };
+  /** Looks would come so often that several pass before a verdict does. */
+  const OFTEN_MS = 1_000;
+  const driftEvents = async (): Promise<number> => (await eventsOf(director, "drift")).length;
+
+  /** A cable is pulled: the third server fails its checks. */
+  async function thirdFails(): Promise<void> {
+    const told = (await eventsOf(director, "server")).length;
+    topology.rs(3).host.cut("silent");
+    await waitFor(
+      "the third server is down",
+      async () => (await eventsOf(director, "server")).slice(told).map(({ subject, to }) => `${subject} ${to}`),
+      (seen) => seen.some((text) => text.includes(server(3)) && text.includes("down")),
+      { withinMs: 60_000, everyMs: 200 },
+    );
+  }
+
+  it("drift that is ignored: what a stranger took out stays out and untold, verdicts are carried out, a reload puts it back", async () => {
+    await applyYaml(director, yamlOf(SERVERS, "ignore", OFTEN_MS));
+    const told = await driftEvents();
+    topology.lb(1).exec(["ipvsadm", "-d", "-t", `${topology.plan.vip}:${PORT}`, "-r", server(1)]);
+    await thirdFails();
+    await serves({ 2: 1 });
+    topology.rs(3).host.restore();
+    await serves({ 2: 1, 3: 2 });
+    const { drift, problems } = await statusOf(director);
+    assert.deepEqual([drift?.mode, drift?.differences], ["ignore", 0]);
+    assert.doesNotMatch(problems.join(), /differs/);
+    assert.equal(await driftEvents(), told, "nobody looked");
+    await applyYaml(director, yamlOf(SERVERS, "report", OFTEN_MS));
+    await serves(SERVERS);
+  });
+
+  it("drift that is reported: a table that was wiped out stays so, over a verdict as well, until a reload", async () => {
+    const told = await driftEvents();
+    topology.lb(1).exec(["ipvsadm", "-C"]);
+    const reported = async () =>
+      (await eventsOf(director, "drift")).slice(told).map(({ subject, from, to }) => [subject, from, to]);
+    const { seen } = await waitFor("it is reported", reported, (all) => all.length >= 4, {
+      withinMs: 30_000,
+      everyMs: 200,
+    });
+    assert.deepEqual(seen, [
+      ["service talk", "wrr", null],
+      [`service talk server ${server(1)}`, "dr weight 1", null],
+      [`service talk server ${server(2)}`, "dr weight 1", null],
+      [`service talk server ${server(3)}`, "dr weight 2", null],
+    ]);
+    await thirdFails();
+    const { health, problems } = await statusOf(director);
+    assert.equal(health, "degraded");
+    assert.match(problems.join(), /the kernel's table differs in [34] objects .*service talk \(tcp:/);
+    assert.equal(topology.lb(1).exec(["ipvsadm", "-Sn"]), "");
+    topology.rs(3).host.restore();
+    await applyYaml(director, yamlOf(SERVERS));
+    await serves(SERVERS);
+    await nothingToDo();
   });
 });
