@@ -48,9 +48,6 @@ export class ByteReader {
   i32le(): number {
     return this.#bytes.readInt32LE(this.#advance(4));
   }
-  u64le(): bigint {
-    return this.#bytes.readBigUInt64LE(this.#advance(8));
-  }
   /** A view of the next bytes, not a copy. */
   bytes(length: number): Buffer {
     const at = this.#advance(length);

@@ -32,10 +32,6 @@ export class SourceText {
     this.#lineStarts = starts;
   }
 
-  get lineCount(): number {
-    return this.#lineStarts.length;
-  }
-
   /** Keeps the characters from `from` up to `to` out of every excerpt. */
   hide(from: number, to: number): void {
     this.#hidden.push({ from, to });
