@@ -6,9 +6,9 @@ import {
   type CommandLine,
   DEFAULT_FILE,
   exitCodes,
+  flagsOf,
   type GlobalOptions,
   globalsOf,
-  isOn,
 } from "./command.ts";
 
 export interface CheckCommand extends GlobalOptions, Omit<CheckOptions, "nodeName"> {}
@@ -30,7 +30,6 @@ export function addCheck({ program, handlers, finish }: CommandLine<CheckHandler
     .option("--json", "print the result as JSON")
     .addHelpText("after", exitCodes("0 valid, 1 warnings with --strict, 78 errors"))
     .action(async (file: string, _options: unknown, command: Command) => {
-      const [strict, explain, json] = [isOn(command, "strict"), isOn(command, "explain"), isOn(command, "json")];
-      finish(await handlers.check({ file, ...globalsOf(command), strict, explain, json }));
+      finish(await handlers.check({ file, ...globalsOf(command), ...flagsOf(command, "strict", "explain", "json") }));
     });
 }

@@ -28,9 +28,13 @@ export function globalsOf(command: Command): GlobalOptions {
   return { runDir, stateDir, debug };
 }
 
-/** A flag of the command: absent means no. */
-export function isOn(command: Command, flag: string): boolean {
-  return command.optsWithGlobals<Readonly<Record<string, unknown>>>()[flag] === true;
+/** Flags of the command, by their names: absent means no. */
+export function flagsOf<Name extends string>(
+  command: Command,
+  ...names: readonly Name[]
+): Readonly<Record<Name, boolean>> {
+  const given = command.optsWithGlobals<Readonly<Record<string, unknown>>>();
+  return Object.fromEntries(names.map((name) => [name, given[name] === true])) as Record<Name, boolean>;
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { ExitCode } from "../../base/exit-codes.ts";
-import { addCommand, type CommandLine, exitCodes, type GlobalOptions, globalsOf, isOn } from "./command.ts";
+import { addCommand, type CommandLine, exitCodes, flagsOf, type GlobalOptions, globalsOf } from "./command.ts";
 
 export interface ConfirmOptions extends GlobalOptions {
   /** Go back now instead. */
@@ -24,8 +24,6 @@ export function addConfirm({ program, handlers, finish }: CommandLine<ConfirmHan
     .option("--json", "print the result as JSON")
     .addHelpText("after", exitCodes("0 done, 1 nothing waits to be confirmed, 4 no daemon"))
     .action(async (_options: unknown, command: Command) => {
-      finish(
-        await handlers.confirm({ ...globalsOf(command), undo: isOn(command, "undo"), json: isOn(command, "json") }),
-      );
+      finish(await handlers.confirm({ ...globalsOf(command), ...flagsOf(command, "undo", "json") }));
     });
 }

@@ -5,9 +5,9 @@ import {
   type CommandLine,
   DEFAULT_FILE,
   exitCodes,
+  flagsOf,
   type GlobalOptions,
   globalsOf,
-  isOn,
 } from "./command.ts";
 
 export interface DoctorOptions extends GlobalOptions {
@@ -37,7 +37,6 @@ export function addDoctor({ program, handlers, finish }: CommandLine<DoctorHandl
     .option("--json", "print the result as JSON")
     .addHelpText("after", exitCodes("0 no findings, 1 findings, 78 the configuration has errors"))
     .action(async (file: string, _options: unknown, command: Command) => {
-      const [fix, dryRun, json] = [isOn(command, "fix"), isOn(command, "dryRun"), isOn(command, "json")];
-      finish(await handlers.doctor({ file, ...globalsOf(command), fix, dryRun, json }));
+      finish(await handlers.doctor({ file, ...globalsOf(command), ...flagsOf(command, "fix", "dryRun", "json") }));
     });
 }

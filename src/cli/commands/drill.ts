@@ -3,7 +3,7 @@ import type { ExitCode } from "../../base/exit-codes.ts";
 import type { DrillRequest } from "../../control/drill-api.ts";
 import { DRILL_KINDS, type DrillKind } from "../../drill/model.ts";
 import { formatTarget, type Target } from "../../drill/target.ts";
-import { addCommand, type CommandLine, exitCodes, type GlobalOptions, globalsOf, isOn } from "./command.ts";
+import { addCommand, type CommandLine, exitCodes, flagsOf, type GlobalOptions, globalsOf } from "./command.ts";
 import { durationBetween } from "./duration-option.ts";
 import { everyOption, targetOf, timeoutOption } from "./probe.ts";
 
@@ -81,14 +81,14 @@ export function addDrill({ program, handlers, finish }: CommandLine<DrillHandler
     .option("--json", "print the list as JSON")
     .addHelpText("after", exitCodes("0, 4 no daemon"))
     .action(async (_options: unknown, command: Command) => {
-      finish(await handlers.drillList({ ...globalsOf(command), json: isOn(command, "json") }));
+      finish(await handlers.drillList({ ...globalsOf(command), ...flagsOf(command, "json") }));
     });
   addCommand(drill, "show", "print the report of a drill", "holdfast drill show", "holdfast drill show --json")
     .argument("[id]", "of the list; the latest unless said")
     .option("--json", "print the report as JSON, with every question and answer")
     .addHelpText("after", exitCodes("0, 1 there is no such report, 4 no daemon"))
     .action(async (id: string | undefined, _options: unknown, command: Command) => {
-      finish(await handlers.drillShow({ id: id ?? null, ...globalsOf(command), json: isOn(command, "json") }));
+      finish(await handlers.drillShow({ id: id ?? null, ...globalsOf(command), ...flagsOf(command, "json") }));
     });
 }
 
@@ -125,7 +125,7 @@ function addRun(drill: Command, handlers: DrillHandler, finish: (exitCode: ExitC
     .addHelpText("after", exitCodes("0 passed, 1 failed or refused, 4 no daemon"))
     .action(async (instance: string, _options: unknown, command: Command) => {
       const flags = command.optsWithGlobals<RunFlags>();
-      const options = { instance, request: requestOf(flags), from: fromOf(flags), json: isOn(command, "json") };
+      const options = { instance, request: requestOf(flags), from: fromOf(flags), ...flagsOf(command, "json") };
       finish(await handlers.drillRun({ ...globalsOf(command), ...options }));
     });
 }

@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import { parseDurationUs } from "../../base/duration.ts";
 import type { ExitCode } from "../../base/exit-codes.ts";
 import { type EventQuery, MAX_EVENTS_PER_PAGE, parseEventTypes } from "../../control/events.ts";
-import { addCommand, type CommandLine, exitCodes, type GlobalOptions, globalsOf, isOn } from "./command.ts";
+import { addCommand, type CommandLine, exitCodes, flagsOf, type GlobalOptions, globalsOf } from "./command.ts";
 
 /** Events that are shown unless told otherwise: a screen of them. */
 const DEFAULT_COUNT = 40;
@@ -43,7 +43,7 @@ export function addEvents({ program, handlers, finish }: CommandLine<EventsHandl
       }>();
       const limit = lines ?? (since === null ? DEFAULT_COUNT : MAX_EVENTS_PER_PAGE);
       const query = { after: null, limit, types: type, sinceMs: since };
-      const [follow, json] = [isOn(command, "follow"), isOn(command, "json")];
+      const { follow, json } = flagsOf(command, "follow", "json");
       finish(await handlers.events({ ...globalsOf(command), query, follow, json }));
     });
 }

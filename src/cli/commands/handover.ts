@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { ExitCode } from "../../base/exit-codes.ts";
-import { addCommand, type CommandLine, exitCodes, type GlobalOptions, globalsOf, isOn } from "./command.ts";
+import { addCommand, type CommandLine, exitCodes, flagsOf, type GlobalOptions, globalsOf } from "./command.ts";
 
 export interface HandoverOptions extends GlobalOptions {
   readonly instance: string;
@@ -22,6 +22,6 @@ export function addHandover({ program, handlers, finish }: CommandLine<HandoverH
     .option("--json", "print the result as JSON")
     .addHelpText("after", exitCodes("0 when the peer has it; 1 otherwise, and this node serves on; 4 no daemon"))
     .action(async (instance: string, _options: unknown, command: Command) => {
-      finish(await handlers.handover({ instance, ...globalsOf(command), json: isOn(command, "json") }));
+      finish(await handlers.handover({ instance, ...globalsOf(command), ...flagsOf(command, "json") }));
     });
 }

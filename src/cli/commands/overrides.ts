@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import { parseDurationUs } from "../../base/duration.ts";
 import type { ExitCode } from "../../base/exit-codes.ts";
 import { parseWhen } from "../when.ts";
-import { addCommand, type CommandLine, exitCodes, type GlobalOptions, globalsOf, isOn } from "./command.ts";
+import { addCommand, type CommandLine, exitCodes, flagsOf, type GlobalOptions, globalsOf } from "./command.ts";
 
 export interface OverrideCommand extends GlobalOptions {
   /** As the control API takes it, but for who orders. */
@@ -123,8 +123,7 @@ function orderOf(
       ...(deadline === undefined ? {} : { deadline }),
       ...(reason === undefined ? {} : { reason }),
     },
-    wait: isOn(command, "wait"),
-    json: isOn(command, "json"),
+    ...flagsOf(command, "wait", "json"),
   };
 }
 

@@ -5,9 +5,9 @@ import {
   type CommandLine,
   DEFAULT_FILE,
   exitCodes,
+  flagsOf,
   type GlobalOptions,
   globalsOf,
-  isOn,
 } from "./command.ts";
 
 export interface PlanCommand extends GlobalOptions {
@@ -31,6 +31,6 @@ export function addPlan({ program, handlers, finish }: CommandLine<PlanHandler>)
     .option("--json", "print the plan as JSON")
     .addHelpText("after", exitCodes("0 nothing to do, 2 changes, 1 no plan"))
     .action(async (file: string, _options: unknown, command: Command) => {
-      finish(await handlers.plan({ file, ...globalsOf(command), json: isOn(command, "json") }));
+      finish(await handlers.plan({ file, ...globalsOf(command), ...flagsOf(command, "json") }));
     });
 }

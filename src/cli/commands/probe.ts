@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from "commander";
 import type { ExitCode } from "../../base/exit-codes.ts";
 import { parseTarget, type Target } from "../../drill/target.ts";
-import { addCommand, type CommandLine, exitCodes, isOn } from "./command.ts";
+import { addCommand, type CommandLine, exitCodes, flagsOf } from "./command.ts";
 import { durationBetween } from "./duration-option.ts";
 
 export interface ProbeOptions {
@@ -51,6 +51,7 @@ export function addProbe({ program, handlers, finish }: CommandLine<ProbeHandler
         timeout: timeoutUs = TIMEOUT_DEFAULT_US,
         for: forUs = FOR_DEFAULT_US,
       } = command.optsWithGlobals<Partial<Record<"every" | "timeout" | "for", number>>>();
-      finish(await handlers.probe({ target, everyUs, timeoutUs, forUs, isUntilEof: isOn(command, "untilEof") }));
+      const { untilEof: isUntilEof } = flagsOf(command, "untilEof");
+      finish(await handlers.probe({ target, everyUs, timeoutUs, forUs, isUntilEof }));
     });
 }

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { ExitCode } from "../../base/exit-codes.ts";
-import { addCommand, type CommandLine, exitCodes, type GlobalOptions, globalsOf, isOn } from "./command.ts";
+import { addCommand, type CommandLine, exitCodes, flagsOf, type GlobalOptions, globalsOf } from "./command.ts";
 
 /** What was written on the command line; `realserver.ts` makes sense of it. */
 export interface RealServerOptions extends GlobalOptions {
@@ -94,7 +94,6 @@ function optionsOf(
     tunnel: text("tunnel"),
     port: text("port"),
     interface: text("interface"),
-    dryRun: isOn(command, "dryRun"),
-    json: isOn(command, "json"),
+    ...flagsOf(command, "dryRun", "json"),
   };
 }

@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from "commander";
 import type { ExitCode } from "../../base/exit-codes.ts";
 import { parseConfirmTime } from "../../control/confirm-time.ts";
-import { addCommand, type CommandLine, exitCodes, type GlobalOptions, globalsOf, isOn } from "./command.ts";
+import { addCommand, type CommandLine, exitCodes, flagsOf, type GlobalOptions, globalsOf } from "./command.ts";
 
 export interface ReloadOptions extends GlobalOptions {
   /** As typed: how long it waits to be confirmed; null = it stays. */
@@ -26,7 +26,7 @@ export function addReload({ program, handlers, finish }: CommandLine<ReloadHandl
     .addHelpText("after", exitCodes("0 applied, 1 failed, 4 no daemon, 78 refused and nothing changed"))
     .action(async (_options: unknown, command: Command) => {
       const { confirm = null } = command.opts<{ readonly confirm?: string }>();
-      finish(await handlers.reload({ ...globalsOf(command), confirm, json: isOn(command, "json") }));
+      finish(await handlers.reload({ ...globalsOf(command), confirm, ...flagsOf(command, "json") }));
     });
 }
 

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { ExitCode } from "../../base/exit-codes.ts";
-import { addCommand, type CommandLine, exitCodes, type GlobalOptions, globalsOf, isOn } from "./command.ts";
+import { addCommand, type CommandLine, exitCodes, flagsOf, type GlobalOptions, globalsOf } from "./command.ts";
 
 export interface ScheduleListOptions extends GlobalOptions {
   readonly json: boolean;
@@ -21,6 +21,6 @@ export function addSchedule({ program, handlers, finish }: CommandLine<ScheduleH
     .option("--json", "print the list as JSON")
     .addHelpText("after", exitCodes("0, 4 no daemon"))
     .action(async (_options: unknown, command: Command) => {
-      finish(await handlers.scheduleList({ ...globalsOf(command), json: isOn(command, "json") }));
+      finish(await handlers.scheduleList({ ...globalsOf(command), ...flagsOf(command, "json") }));
     });
 }

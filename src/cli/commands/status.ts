@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { parseDurationUs } from "../../base/duration.ts";
 import type { ExitCode } from "../../base/exit-codes.ts";
-import { addCommand, type CommandLine, exitCodes, type GlobalOptions, globalsOf, isOn } from "./command.ts";
+import { addCommand, type CommandLine, exitCodes, flagsOf, type GlobalOptions, globalsOf } from "./command.ts";
 
 const DEFAULT_INTERVAL_US = 2_000_000;
 const MIN_INTERVAL_US = 100_000;
@@ -35,7 +35,7 @@ export function addStatus({ program, handlers, finish }: CommandLine<StatusHandl
     .action(async (_options: unknown, command: Command) => {
       const { service = null, watch } = command.opts<{ readonly service?: string; readonly watch?: number | true }>();
       const watchUs = watch === undefined ? null : watch === true ? DEFAULT_INTERVAL_US : watch;
-      const [json, all] = [isOn(command, "json"), isOn(command, "all")];
+      const { json, all } = flagsOf(command, "json", "all");
       finish(await handlers.status({ ...globalsOf(command), json, all, service, watchUs }));
     });
 }
