@@ -1,14 +1,8 @@
 import assert from "node:assert/strict";
-import { nextDeadlineUs, step } from "../../src/vrrp/instance.ts";
-import type {
-  InstanceAction,
-  InstanceEvent,
-  InstanceParameters,
-  InstanceState,
-  Phase,
-} from "../../src/vrrp/instance-model.ts";
+import { nextDeadlineUs } from "../../src/vrrp/instance.ts";
+import type { InstanceEvent, InstanceParameters, InstanceState } from "../../src/vrrp/instance-model.ts";
 import { SILENCE_MAX_US, unservedBoundUs } from "../../src/vrrp/silence.ts";
-import { initialState } from "../../src/vrrp/transitions.ts";
+import { type Cell, kinds, run, testCells } from "../support/instance-cells.ts";
 
 const SECOND = 1_000_000;
 const OWN = "192.0.2.2";
@@ -40,29 +34,6 @@ const silent = [...asMaster, silence(T)];
 /** The peer takes over within its down interval. */
 const succeeded = [...silent, advert(T + 3 * SECOND, 50)];
 const TAKEOVER = ["advert 100", "holdAddresses", "announce", "transition"];
-
-function run(config: InstanceParameters, events: readonly InstanceEvent[]) {
-  let state = initialState(config, 0);
-  let last: readonly InstanceAction[] = [];
-  for (const event of events) ({ state, actions: last } = step(config, state, event));
-  return { state, last };
-}
-
-const kinds = (actions: readonly InstanceAction[]) =>
-  actions.map((action) => {
-    if (action.type === "sendAdvert") return `advert ${action.priority}`;
-    return action.type === "silenceAnswered" ? `answered ${action.successor}` : action.type;
-  });
-
-interface Cell {
-  readonly name: string;
-  readonly config?: InstanceParameters;
-  readonly given: readonly InstanceEvent[];
-  readonly when: InstanceEvent;
-  readonly phase: Phase;
-  readonly actions: readonly string[];
-  readonly check?: (state: InstanceState) => void;
-}
 
 const isStillSilent = (state: InstanceState) => assert.notEqual(state.silence, null);
 
@@ -283,14 +254,7 @@ const CELLS: readonly Cell[] = [
 ];
 
 describe("vrrp instance: playing dead", () => {
-  for (const cell of CELLS) {
-    it(cell.name, () => {
-      const { state, last } = run(cell.config ?? normal, [...cell.given, cell.when]);
-      assert.equal(state.phase, cell.phase);
-      assert.deepEqual(kinds(last), cell.actions);
-      cell.check?.(state);
-    });
-  }
+  testCells(CELLS, normal);
 
   it("names every cell of a silent master", () => {
     const words = [
@@ -309,14 +273,14 @@ describe("vrrp instance: playing dead", () => {
     it(`takes the address back from a lower master: ${name}`, () => {
       const back = [...succeeded, reclaim(T + 6 * SECOND)];
       const heard = [7, 8, 9].map((seconds) => advert(T + seconds * SECOND, 50));
-      const { state, last } = run(config, [...back, ...heard, tick(T + 6 * SECOND + DOWN_US)]);
+      const { state, last } = run(config, ...back, ...heard, tick(T + 6 * SECOND + DOWN_US));
       assert.deepEqual(kinds(last), TAKEOVER);
       assert.equal(state.isReclaiming, false);
     });
   }
 
   it("leaves the address to a better master", () => {
-    const { state } = run(normal, [...succeeded, reclaim(T + 6 * SECOND), advert(T + 7 * SECOND, 200)]);
+    const { state } = run(normal, ...succeeded, reclaim(T + 6 * SECOND), advert(T + 7 * SECOND, 200));
     assert.deepEqual([state.phase, state.isReclaiming], ["backup", false]);
   });
 });
