@@ -5,7 +5,7 @@ import type { ConfigTexts } from "../config/config-texts.ts";
 import type { DirectorConfig, ScheduleAction } from "../config/model.ts";
 import type { OverrideAnswer, OverrideOrder } from "../control/overrides.ts";
 import { ControlServer } from "../control/server.ts";
-import type { ConfigStatus, ControlError, DirectorStatus, HandoverAnswer, ReloadReport } from "../control/status.ts";
+import type { ConfigStatus, ControlError, DirectorStatus, HandoverAnswer } from "../control/status.ts";
 import { WinstonLogger, type WinstonLoggerOptions } from "../log/winston-logger.ts";
 import type { EventFacts, LogEntry, Logger } from "../ports/logger.ts";
 import { systemClock, TimeoutAlarms } from "../sys/clock.ts";
@@ -104,7 +104,7 @@ export class Supervisor {
       logger: journalled,
       board: this.#board,
       children: () => this.#children.processes,
-      status: () => this.status(),
+      status: () => this.#status(),
     });
     this.#logger = this.#metrics.tee(journalled);
     this.#calendar = new Calendar({
@@ -130,7 +130,7 @@ export class Supervisor {
         logger: this.#logger,
         config: () => this.#config,
         instances: () => this.#board.instances(this.#config),
-        problems: () => (this.#stopping ? ["it is stopping"] : this.status().problems),
+        problems: () => (this.#stopping ? ["it is stopping"] : this.#status().problems),
         command: (name, argument) => this.#children.move(name, argument),
       },
     );
@@ -209,20 +209,20 @@ export class Supervisor {
     });
     // Before anything else: a signal from here on is a stop in good order.
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void this.#stop(EXIT.OK, signal));
-    process.on("SIGHUP", () => void this.reload());
+    process.on("SIGHUP", () => void this.#reloader.reload());
     try {
       this.#control = await ControlServer.listen(
         { path: this.#options.controlSocket, groupId: this.#options.controlGroupId },
         {
-          status: () => this.status(),
+          status: () => this.#status(),
           plan: () => this.#reloader.plan(),
           reload: (confirmMs) => this.#reloader.reload({ confirmMs }),
           confirm: () => this.#reloader.confirm(),
           undo: () => this.#reloader.undo("as ordered"),
-          handover: (instance) => this.handover(instance),
+          handover: (instance) => this.#handover(instance),
           events: this.#events,
           overrides: () => this.#overrides.list(),
-          order: (order) => this.order(order),
+          order: (order) => this.#order(order),
           metrics: (accept) => this.#metrics.expose(accept),
           drills: this.#drills,
         },
@@ -258,7 +258,7 @@ export class Supervisor {
     return this.#children.isWell();
   }
 
-  status(): DirectorStatus {
+  #status(): DirectorStatus {
     const known: KnownStatus = {
       program: this.#options.version,
       pid: process.pid,
@@ -272,10 +272,6 @@ export class Supervisor {
       schedules: this.#calendar.status(),
     };
     return directorStatus(known, this.#config, [...this.#children.problems, ...this.#metrics.problems]);
-  }
-
-  reload(): Promise<Result<ReloadReport, ControlError>> {
-    return this.#reloader.reload();
   }
 
   get #config(): DirectorConfig {
@@ -309,13 +305,13 @@ export class Supervisor {
   }
 
   /** Carries out what somebody wants of a server, over what its checks say. */
-  async order(order: OverrideOrder): Promise<Result<OverrideAnswer, ControlError>> {
+  async #order(order: OverrideOrder): Promise<Result<OverrideAnswer, ControlError>> {
     if (this.#stopping) return err({ code: "CONTROL_REFUSED", message: "the director is stopping" });
     return this.#overrides.order(order);
   }
 
   /** Lets a peer serve an instance, and every other of its group. */
-  async handover(instance: string): Promise<Result<HandoverAnswer, ControlError>> {
+  async #handover(instance: string): Promise<Result<HandoverAnswer, ControlError>> {
     if (this.#stopping) return err({ code: "CONTROL_REFUSED", message: "the director is stopping" });
     return this.#children.handover(instance);
   }
@@ -347,7 +343,7 @@ export class Supervisor {
       reload: () => this.#reloader.reload({ confirmMs: null, isScheduled: true }),
       reconcile: () => this.#children.reconcile(),
       drill: (instance, request, askedBy) => this.#drills.run(instance, request, askedBy),
-      order: (order) => this.order(order),
+      order: (order) => this.#order(order),
     });
   }
 
