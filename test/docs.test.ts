@@ -4,20 +4,14 @@ import { dirname, join } from "node:path";
 import type { Command } from "commander";
 import { describeProgram, type Handlers, runProgram } from "../src/cli/program.ts";
 import { load } from "./config/support.ts";
-import {
-  blocksOf,
-  commandsOf,
-  firstMissing,
-  NOT_RUN,
-  pages,
-  ROOT,
-  reasonNotToRun,
-  textOf,
-} from "./support/documents.ts";
+import { commandsOfPart, leftOut, NOT_RUN, PARTS, partOf, reasonNotToRun } from "./support/document-parts.ts";
+import { blocksOf, commandsOf, firstMissing, pages, ROOT, textOf } from "./support/documents.ts";
 
 const scripts = Object.keys(
   (JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { scripts: object }).scripts,
 );
+
+const LAB = join(ROOT, "test/lab");
 
 /** A service around a fragment that shows only its checks. */
 const SERVICE = "services:\n  web:\n    listen: 192.0.2.10:80\n    servers: [10.0.0.11:80]\n";
@@ -89,6 +83,41 @@ describe("documents", () => {
     assert.ok(figures.length > 6);
     const recorded = new Set(textOf("docs/benchmarks.md").match(/\d[\d,.]*\d|\d/g));
     for (const figure of figures) assert.ok(recorded.has(figure), `${figure} is not in docs/benchmarks.md`);
+  });
+
+  it("every command is typed by a scenario, or there is a reason why not", () => {
+    const parts = PARTS.map((part) => ({ ...part, commands: commandsOfPart(part) }));
+    for (const page of pages()) {
+      const typed = parts.filter((part) => part.page === page).flatMap(({ commands }) => commands);
+      const blocks = blocksOf(textOf(page)).filter(({ language }) => language === "console");
+      for (const { heading, text } of blocks)
+        for (const { command } of commandsOf(text))
+          assert.ok(
+            typed.includes(command) || reasonNotToRun(command) !== undefined,
+            `${page}, ${heading}: nobody types ${command}; test/support/document-parts.ts says who does`,
+          );
+    }
+  });
+
+  it("every scenario takes from a page what is said to be its part", () => {
+    for (const part of PARTS) {
+      assert.ok(commandsOfPart(part).length > 0, `${part.page} has nothing for ${part.scenario}`);
+      const headings = blocksOf(textOf(part.page)).map(({ heading }) => heading);
+      for (const heading of part.headings ?? [])
+        assert.ok(headings.includes(heading), `${part.page} has no commands under ${heading}`);
+      const scenario = readFileSync(join(LAB, `${part.scenario}.lab.ts`), "utf8");
+      assert.ok(scenario.includes(`"${part.page}"`), `${part.scenario}.lab.ts does not carry out ${part.page}`);
+    }
+  });
+
+  it("what a scenario left out is known by page and heading", () => {
+    const carried = PARTS.filter(({ scenario }) => scenario === "documents").flatMap(({ page, scenario }) =>
+      partOf(page, scenario).map(({ text }) => text),
+    );
+    assert.deepEqual(leftOut("documents", carried), []);
+    const handover = "# holdfast handover web4\nweb4:";
+    const others = carried.filter((text) => !text.startsWith(handover));
+    assert.deepEqual(leftOut("documents", others), ["docs/vrrp.md, Handover"]);
   });
 
   it("what is not run is in the documents, and has a reason", () => {

@@ -4,14 +4,18 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { DrillReport } from "../../src/drill/report.ts";
+import { leftOut, partOf } from "../support/document-parts.ts";
 import type { Outcome } from "./support/commands.ts";
 import { childPid, statusOf } from "./support/daemon.ts";
 import { type Director, PROGRAM, startDirector, vrrpYaml } from "./support/director.ts";
 import { keepalivedInstance, startKeepalived } from "./support/keepalived.ts";
 import { lastWords } from "./support/pair.ts";
 import { startProbe } from "./support/probe.ts";
+import { startWeb } from "./support/servers.ts";
 import { startSshServer } from "./support/ssh.ts";
-import { OUTSIDE, type Topology, withTopology } from "./support/topology.ts";
+import { Story } from "./support/story.ts";
+import { OUTSIDE, type Topology, USUAL_PLAN, withTopology } from "./support/topology.ts";
+import { describeTyped } from "./support/typing.ts";
 import { held, startVrrpPair } from "./support/vrrp-pair.ts";
 import { waitFor } from "./support/wait.ts";
 
@@ -244,6 +248,29 @@ describe("drills", () => {
         [0, "passed", { from: "client", isLocal: false }],
         `${outcome.stderr}\n${JSON.stringify(report.reasons)}`,
       );
+    });
+  });
+
+  it("docs/drills.md, carried out", async () => {
+    const plan = { ...USUAL_PLAN, vip: "192.0.2.10" };
+    await withTopology({ directors: 2, plan }, async (topology) => {
+      const { home } = await startSshServer(topology, topology.client, "client1");
+      const story = new Story(topology, { aliases: { client1: "client" }, path: [home] });
+      try {
+        // The page's configuration has no services: what is asked at the address are the directors themselves.
+        await startWeb(topology.directors, topology.dir);
+        const blocks = partOf("docs/drills.md", "drill");
+        const config = blocks.find(({ language }) => language === "yaml")?.text ?? "";
+        story.writeConfig("lb1", config);
+        story.writeConfig("lb2", config.replace("priority: 150", "priority: 100"));
+        await story.type({ hosts: ["lb1", "lb2"], command: "systemctl start holdfast", output: [] });
+        await held(topology, ["lb1"], []);
+        await story.carryOut(blocks);
+        assert.deepEqual(leftOut("drill", story.carried), []);
+      } finally {
+        for (const each of story.typed) console.log(`        ${describeTyped(each)}`);
+        await story.close();
+      }
     });
   });
 

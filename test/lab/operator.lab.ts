@@ -2,26 +2,27 @@
 // A new operator on two bare machines, from the documents alone: what docs/install.md and docs/operations.md say to type is typed on machines
 // with systemd, with the package, and what they show must be printed; then both are upgraded while a client goes on asking.
 import assert from "node:assert/strict";
-import { textOf } from "../support/documents.ts";
+import { leftOut, partOf } from "../support/document-parts.ts";
 import { judge } from "./support/load.ts";
 import { MachinePair } from "./support/machine-pair.ts";
 import { MachineStory } from "./support/machine-story.ts";
 import { USUAL_PLAN } from "./support/topology.ts";
+import { describeTyped } from "./support/typing.ts";
 
 /** The addresses that the documents use. */
 const PLAN = { ...USUAL_PLAN, vip: "192.0.2.10" };
 const FIRST = "0.9.0~first";
 const SECOND = "0.9.0~second";
-/** At the operator's desk: making the package. Real servers and client are no machines of their own. */
-const ELSEWHERE = /^(npm|git) /;
 
 describe("a new operator", function () {
   this.timeout(900_000);
   this.bail(true);
   let pair: MachinePair;
+  let story: MachineStory;
 
   before(async () => {
     pair = await MachinePair.boot({ plan: PLAN });
+    story = new MachineStory(pair);
     await lay(FIRST);
   });
   after(() => pair?.close());
@@ -33,11 +34,10 @@ describe("a new operator", function () {
   }
 
   it("comes from two bare machines to the first drill by docs/install.md", async () => {
-    const story = new MachineStory(pair);
     try {
-      await story.carryOut(textOf("docs/install.md"), ELSEWHERE);
+      await story.carryOut(partOf("docs/install.md", "operator"));
     } finally {
-      for (const line of story.typed) console.log(`        ${line}`);
+      for (const each of story.typed) console.log(`        ${describeTyped(each)}`);
     }
     assert.equal(await pair.lb(1).run("holdfast --version"), `${FIRST}\n`);
     await pair.heldBy("lb1");
@@ -45,18 +45,19 @@ describe("a new operator", function () {
 
   it("upgrades both by docs/operations.md, and the client notices nothing", async () => {
     await lay(SECOND);
-    const [, upgrade = ""] = textOf("docs/operations.md").split(/^## Upgrade$/m);
-    const section = upgrade.split(/^## /m)[0] ?? "";
-    assert.match(section, /lb2# apt install/);
+    const section = partOf("docs/operations.md", "operator");
     const load = pair.load();
     await load.more(20);
-    const story = new MachineStory(pair);
-    await story.carryOut(section, ELSEWHERE);
+    await story.carryOut(section);
     // "Done afterwards in the same way."
-    await story.carryOut(section.replaceAll("lb2#", "lb1#"), ELSEWHERE);
+    await story.carryOut(section.map((block) => ({ ...block, text: block.text.replaceAll("lb2#", "lb1#") })));
     await pair.heldBy("lb1");
     await load.more(20);
     judge("rolled upgrade", await load.stop(), 2);
     await pair.both(async (machine) => assert.equal(await machine.run("holdfast --version"), `${SECOND}\n`));
+  });
+
+  it("has left out nothing that the documents show", () => {
+    assert.deepEqual(leftOut("operator", story.carried), []);
   });
 });

@@ -2,9 +2,11 @@
 // The package and its unit on two machines with systemd: installed, started, reloaded, restarted, upgraded, killed and frozen under load,
 // bounded, removed and purged. Witnesses are dpkg, systemctl, systemd-analyze, ip, ipvsadm, and curl on a host beside them.
 import assert from "node:assert/strict";
+import { partOf } from "../support/document-parts.ts";
 import { judge, type Load } from "./support/load.ts";
 import type { Machine } from "./support/machine.ts";
 import { FILE, MachinePair, show } from "./support/machine-pair.ts";
+import { MachineStory } from "./support/machine-story.ts";
 import { webYaml } from "./support/pair.ts";
 
 const OLD = "0.9.0~old";
@@ -207,7 +209,11 @@ describe("package and unit under systemd", function () {
     // The module makes its device by itself, and that one stays.
     await machine.run("modprobe ipip && ip link set tunl0 up && ip link set tunl0 down");
     const before = await machine.run(seen);
-    await machine.run("mkdir -p /etc/holdfast/realserver");
+    await new MachineStory(pair).carryOut(partOf("docs/real-servers.md", "systemd"), machine.name);
+    assert.match(await machine.run("ip -o address show dev lo"), / inet 192\.0\.2\.10\/32 /);
+    assert.equal(await machine.run("systemctl is-enabled holdfast-realserver@web"), "enabled\n");
+    await machine.run("systemctl disable --now holdfast-realserver@web");
+    assert.equal(await machine.run(seen), before);
     await machine.write(
       "/etc/holdfast/realserver/web.conf",
       `ARGUMENTS=${vip} --method tun --tunnel ipip --interface eth0\n`,

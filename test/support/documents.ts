@@ -76,31 +76,6 @@ export function commandsOf(block: string): readonly ShownCommand[] {
 }
 
 /**
- * Commands that are left out where a page is carried out (test/lab/documents.lab.ts), and why. That the program takes them is tested
- * with all others.
- */
-export const NOT_RUN: readonly { readonly pattern: RegExp; readonly reason: string }[] = [
-  { pattern: /^npm (ci|test)\b/, reason: "it is what runs the tests" },
-  { pattern: /^apt install /, reason: "hosts of the lab share one root; the package has a scenario of its own" },
-  {
-    pattern: /--probe-from \S*client1\b/,
-    reason: "it logs in by ssh: test/lab/drill.lab.ts does, with a host of its own",
-  },
-  {
-    pattern: /^holdfast probe /,
-    reason: "it goes on for a minute, or until it is stopped: test/lab/drill.lab.ts runs it",
-  },
-  {
-    pattern: /^npm run /,
-    reason: "that the script exists is tested; running it is a test of its own or takes minutes",
-  },
-];
-
-export function reasonNotToRun(command: string): string | undefined {
-  return NOT_RUN.find(({ pattern }) => pattern.test(command))?.reason;
-}
-
-/**
  * Whether a program printed what a page shows. Every line must be there, in order and without others between them, except where the page
  * has a line `…`; `…` inside a line stands for anything. Durations and instants may differ.
  * @returns null if so, else the first line that is missing

@@ -2,64 +2,60 @@ import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { blocksOf, commandsOf, firstMissing, type ShownCommand } from "../../support/documents.ts";
+import { reasonNotToRun } from "../../support/document-parts.ts";
+import { type Block, commandsOf, type ShownCommand } from "../../support/documents.ts";
 import type { Outcome } from "./commands.ts";
 import { PROGRAM } from "./director.ts";
 import type { Machine } from "./machine.ts";
 import { FILE, type MachinePair } from "./machine-pair.ts";
+import { complaintAbout, describeTyped, LOOKING, type Typed, typedFrom } from "./typing.ts";
 
 /** Where a host has files of its own. */
 const OWN_FOLDERS = ["/etc/holdfast", "/run/holdfast", "/var/lib/holdfast"];
 
-/** Commands that only look: asked again until they show what the page shows, because what they show takes its time. */
-const LOOKING = /^(holdfast (status|plan|events|doctor)|systemctl (status|is-active)|ipvsadm|ip |curl|sleep)/;
 const LOOK_MS = 180_000;
-
-/** Ends that are answers: `plan` found changes, `status` something degraded, `doctor` something to say. */
-const ANSWERS: readonly { readonly pattern: RegExp; readonly codes: readonly number[] }[] = [
-  { pattern: /^holdfast plan/, codes: [0, 2] },
-  { pattern: /^holdfast status/, codes: [0, 3] },
-  { pattern: /^systemctl status/, codes: [0, 3] },
-];
 
 /** A page of the documents carried out as an operator would: every command is typed on real machines with systemd, nothing is played. */
 export class MachineStory {
   readonly #pair: MachinePair;
-  /** Every command that was typed on a machine or host, with its exit status. Bounded by the page. */
-  readonly typed: string[] = [];
+  /** Every command that did what its page says, in order. Bounded by the pages. */
+  readonly typed: Typed[] = [];
+  /** The texts of the blocks that were carried out. */
+  readonly carried: string[] = [];
 
   constructor(pair: MachinePair) {
     this.#pair = pair;
   }
 
   /**
-   * Carries out a page from top to bottom.
-   * @param skips commands that belong to the reader's own desk, such as making the package
+   * Carries out blocks of a page, from top to bottom.
+   * @param name the machine where a command is typed whose prompt names none
    */
-  async carryOut(markdown: string, skips: RegExp): Promise<void> {
-    for (const { language, words, text } of blocksOf(markdown)) {
-      if (language === "yaml") {
-        for (const name of words) await this.#machine(name)?.write(FILE, text);
-      }
+  async carryOut(blocks: readonly Block[], name = "lb1"): Promise<void> {
+    for (const { language, words, text } of blocks) {
+      if (language === "yaml") for (const word of words) await this.#machine(word)?.write(FILE, text);
       if (language !== "console") continue;
-      for (const shown of commandsOf(text)) if (!skips.test(shown.command)) await this.type(shown);
+      for (const shown of commandsOf(text))
+        await this.type(shown.hosts.length > 0 ? shown : { ...shown, hosts: [name] });
+      this.carried.push(text);
     }
   }
 
-  /** Types a command on each of its machines, lb1 where it names none, and compares what is printed. */
-  async type({ hosts, command, output }: ShownCommand): Promise<void> {
-    for (const name of hosts.length === 0 ? ["lb1"] : hosts) {
+  /** Types a command on each of its machines, one after the other, and compares what is printed. */
+  async type({ hosts, command, output }: Pick<ShownCommand, "hosts" | "command" | "output">): Promise<void> {
+    if (reasonNotToRun(command) !== undefined) return;
+    for (const name of hosts) {
       const started = performance.now();
       for (;;) {
         const outcome = await this.#do(name, command);
         const complaint = complaintAbout(command, output, outcome);
         if (complaint === null) {
-          this.typed.push(`${name}: ${command} (${outcome.status}, ${Math.round(performance.now() - started)} ms)`);
+          this.typed.push(typedFrom(name, command, outcome, started));
           break;
         }
         assert.ok(
           LOOKING.test(command) && performance.now() - started < LOOK_MS,
-          `${name}: ${command}\n${complaint}\nIt printed:\n${outcome.stdout}${outcome.stderr}\nbefore:\n${this.typed.join("\n")}`,
+          `${name}: ${command}\n${complaint}\nIt printed:\n${outcome.stdout}${outcome.stderr}\nbefore:\n${this.typed.map(describeTyped).join("\n")}`,
         );
         await sleep(500);
       }
@@ -92,11 +88,4 @@ export class MachineStory {
     const enter = `${mounts.join(" && ")} && export PATH='${bin}':"$PATH" && cd / && exec bash -c "$1"`;
     return ["unshare", "--mount", "sh", "-c", enter, "sh", command];
   }
-}
-
-function complaintAbout(command: string, shown: readonly string[], outcome: Outcome): string | null {
-  const codes = ANSWERS.find(({ pattern }) => pattern.test(command))?.codes ?? [0];
-  if (!codes.includes(outcome.status)) return `ended with ${outcome.status}`;
-  const missing = firstMissing(shown, outcome.stdout + outcome.stderr);
-  return missing === null ? null : `did not print: ${missing}`;
 }

@@ -9,9 +9,14 @@ const PORT = 2222;
 
 /**
  * Debian's ssh server on a host, with keys of its own; whoever may log in finds `holdfast` on the path.
- * @returns a folder with an `ssh` that knows the way by the host's name, for the front of a PATH
+ * @param name by which others call the host
+ * @returns a folder with an `ssh` that knows the way by that name, for the front of a PATH
  */
-export async function startSshServer(topology: Topology, host: Host): Promise<{ readonly home: string }> {
+export async function startSshServer(
+  topology: Topology,
+  host: Host,
+  name = host.name,
+): Promise<{ readonly home: string }> {
   const home = join(topology.dir, `ssh-${host.name}`);
   const bin = join(home, "bin");
   mkdirSync(bin, { recursive: true });
@@ -39,7 +44,7 @@ SetEnv PATH=${bin}:${process.env.PATH}
   await server.line(/Server listening on 0\.0\.0\.0/);
   writeFileSync(
     join(home, "ssh_config"),
-    `Host ${host.name}
+    `Host ${name}
   HostName ${topology.plan.client}
   Port ${PORT}
   User root

@@ -1,35 +1,30 @@
 import assert from "node:assert/strict";
-import { chmodSync, existsSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-  type Block,
-  blocksOf,
-  commandsOf,
-  firstMissing,
-  reasonNotToRun,
-  type ShownCommand,
-} from "../../support/documents.ts";
+import { reasonNotToRun } from "../../support/document-parts.ts";
+import { type Block, commandsOf, type ShownCommand } from "../../support/documents.ts";
 import type { Outcome, Running } from "./commands.ts";
 import { PROGRAM } from "./director.ts";
 import type { Host } from "./hosts.ts";
 import type { Topology } from "./topology.ts";
+import { complaintAbout, describeTyped, LOOKING, type Typed, typedFrom } from "./typing.ts";
 import { waitFor } from "./wait.ts";
 
 /** Where each machine has files of its own; everything else is shared between the hosts of a topology. */
 const OWN_FOLDERS = ["/etc/holdfast", "/run/holdfast", "/var/lib/holdfast"];
 const FILE = "/etc/holdfast/holdfast.yaml";
 
-/** Commands that only look: asked again until they show what the page shows, because what they show takes its time. */
-const LOOKING = /^(holdfast (status|plan|events|doctor)|ipvsadm|ip |curl|sleep)/;
 const LOOK_MS = 120_000;
 
-/** Ends that are answers: `plan` found changes, `status` something degraded, `doctor` something to say. */
-const ANSWERS: readonly { readonly pattern: RegExp; readonly codes: readonly number[] }[] = [
-  { pattern: /^holdfast plan/, codes: [0, 2] },
-  { pattern: /^holdfast status/, codes: [0, 3] },
-  { pattern: /^holdfast (import|doctor)/, codes: [0, 1] },
-];
+export interface StoryOptions {
+  /** Names by which pages call a host of the topology. */
+  readonly aliases?: Readonly<Record<string, string>>;
+  /** Folders whose programs everybody finds first. */
+  readonly path?: readonly string[];
+  /** Commands that are not this story's to type. */
+  readonly leaves?: RegExp;
+}
 
 /**
  * Machines on which a page of the documents is carried out: what it says to type is typed, files are where it says, and what it shows
@@ -37,18 +32,26 @@ const ANSWERS: readonly { readonly pattern: RegExp; readonly codes: readonly num
  */
 export class Story {
   readonly #topology: Topology;
-  readonly #bin: string;
+  readonly #aliases: Readonly<Record<string, string>>;
+  /** Folders in front of everybody's PATH. */
+  readonly #path: readonly string[];
+  readonly #leaves: RegExp | undefined;
   /** Folders that were made for mounting upon. */
   readonly #made: string[] = [];
   readonly #daemons = new Map<string, Running>();
-  /** Every command with what it printed, for the message of a failure. Bounded by the page. */
-  readonly #told: string[] = [];
+  /** Every command that did what its page says, in order. Bounded by the pages. */
+  readonly typed: Typed[] = [];
+  /** The texts of the blocks that were carried out. */
+  readonly carried: string[] = [];
 
-  constructor(topology: Topology) {
+  constructor(topology: Topology, { aliases = {}, path = [], leaves }: StoryOptions = {}) {
     this.#topology = topology;
-    this.#bin = join(topology.dir, "bin");
-    mkdirSync(this.#bin);
-    const wrapper = join(this.#bin, "holdfast");
+    this.#aliases = aliases;
+    this.#leaves = leaves;
+    const bin = join(topology.dir, "bin");
+    this.#path = [...path, bin];
+    mkdirSync(bin);
+    const wrapper = join(bin, "holdfast");
     writeFileSync(wrapper, `#!/bin/sh\nexec '${process.execPath}' '${PROGRAM}' "$@"\n`);
     chmodSync(wrapper, 0o755);
     for (const folder of OWN_FOLDERS) {
@@ -59,31 +62,34 @@ export class Story {
   }
 
   /**
-   * Carries out a page from top to bottom.
-   * @param takes which blocks; all unless said
+   * Carries out blocks of a page, from top to bottom.
    * @param host where a command is typed whose prompt names no host
    */
-  async carryOut(
-    markdown: string,
-    { takes = () => true, host = "lb1" }: { takes?: (heading: string, text: string) => boolean; host?: string } = {},
-  ): Promise<void> {
-    for (const block of blocksOf(markdown)) if (takes(block.heading, block.text)) await this.carryOutBlock(block, host);
-  }
-
-  async carryOutBlock({ language, words, text }: Block, host = "lb1"): Promise<void> {
-    if (language === "yaml") for (const name of words) this.writeConfig(name, text);
-    if (language !== "console") return;
-    for (const command of commandsOf(text))
-      await this.type(command.hosts.length > 0 ? command : { ...command, hosts: [host] });
+  async carryOut(blocks: readonly Block[], host = "lb1"): Promise<void> {
+    for (const { language, words, text } of blocks) {
+      if (language === "yaml") for (const name of words) this.writeConfig(name, text);
+      if (language !== "console") continue;
+      for (const command of commandsOf(text))
+        await this.type(command.hosts.length > 0 ? command : { ...command, hosts: [host] });
+      this.carried.push(text);
+    }
   }
 
   writeConfig(host: string, yaml: string): void {
-    writeFileSync(join(this.#home(host), "etc/holdfast", "holdfast.yaml"), yaml);
+    writeFileSync(this.#config(host), yaml);
+  }
+
+  readConfig(host: string): string {
+    return readFileSync(this.#config(host), "utf8");
+  }
+
+  #config(host: string): string {
+    return join(this.#home(host), FILE);
   }
 
   /** Types a command on each of its hosts at the same time, and compares what is printed. */
   async type({ hosts, command, output }: Pick<ShownCommand, "hosts" | "command" | "output">): Promise<void> {
-    if (reasonNotToRun(command) !== undefined) return;
+    if (reasonNotToRun(command) !== undefined || this.#leaves?.test(command) === true) return;
     await Promise.all(hosts.map((name) => this.#typeOn(name, command, output)));
   }
 
@@ -92,7 +98,10 @@ export class Story {
     for (;;) {
       const outcome = await this.#do(name, command);
       const complaint = complaintAbout(command, output, outcome);
-      if (complaint === null) return;
+      if (complaint === null) {
+        this.typed.push(typedFrom(name, command, outcome, started));
+        return;
+      }
       const isLate = performance.now() - started > LOOK_MS;
       assert.ok(
         LOOKING.test(command) && !isLate,
@@ -117,14 +126,13 @@ export class Story {
 
   #lastWords(name: string): string {
     const lines = this.#daemons.get(name)?.lines.slice(-15) ?? [];
-    return [...this.#told.slice(-6), `-- the daemon on ${name} said last:`, ...lines].join("\n");
+    const before = this.typed.slice(-6).map((each) => `-- ${describeTyped(each)}`);
+    return [...before, `-- the daemon on ${name} said last:`, ...lines].join("\n");
   }
 
   async #do(name: string, command: string): Promise<Outcome> {
     const played = await this.#play(name, command);
-    const outcome = played ?? (await this.#host(name).execAsync(this.#argv(name, command)));
-    this.#told.push(`-- ${name}: ${command} (${outcome.status})`);
-    return outcome;
+    return played ?? this.#host(name).execAsync(this.#argv(name, command));
   }
 
   /** What the service manager would do. */
@@ -158,7 +166,7 @@ export class Story {
   /** A shell of the machine: with its own name and files, and with holdfast on the PATH. */
   #argv(name: string, command: string): string[] {
     const mounts = OWN_FOLDERS.map((folder) => `mount --bind '${join(this.#home(name), folder)}' ${folder}`);
-    const enter = `${mounts.join(" && ")} && hostname ${name} && export PATH='${this.#bin}':"$PATH" && cd /root && exec bash -c "$1"`;
+    const enter = `${mounts.join(" && ")} && hostname ${name} && export PATH='${this.#path.join(":")}':"$PATH" && cd /root && exec bash -c "$1"`;
     return ["unshare", "--mount", "--uts", "sh", "-c", enter, "sh", command];
   }
 
@@ -170,17 +178,11 @@ export class Story {
 
   #host(name: string): Host {
     const { client, directors, servers } = this.#topology;
-    const host = [client, ...directors, ...servers.map((server) => server.host)].find((one) => one.name === name);
+    const wanted = this.#aliases[name] ?? name;
+    const host = [client, ...directors, ...servers.map((server) => server.host)].find((one) => one.name === wanted);
     assert.ok(host !== undefined, `the page names a host ${name}, which the topology does not have`);
     return host;
   }
-}
-
-function complaintAbout(command: string, shown: readonly string[], outcome: Outcome): string | null {
-  const codes = ANSWERS.find(({ pattern }) => pattern.test(command))?.codes ?? [0];
-  if (!codes.includes(outcome.status)) return `ended with ${outcome.status}`;
-  const missing = firstMissing(shown, outcome.stdout + outcome.stderr);
-  return missing === null ? null : `did not print: ${missing}`;
 }
 
 function done(stdout: string): Outcome {
