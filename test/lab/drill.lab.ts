@@ -311,6 +311,11 @@ describe("drills", () => {
       );
       const { stdout: events } = await lb1.command(["events", "--type", "drill", "--json"]);
       assert.match(events, /"to":\s*"passed"/);
+      assert.doesNotMatch(
+        events,
+        /is under way/,
+        "a run that comes due while the last one goes on is no refused drill",
+      );
       await lb1.stop();
       await held(topology, ["lb2"], [lb2]);
       // Past the next run of the calendar, by the clock that everybody here shares.
