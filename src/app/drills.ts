@@ -2,7 +2,7 @@ import { err, ok, type Result } from "../base/result.ts";
 import type { DirectorConfig, InstanceConfig } from "../config/model.ts";
 import type { BroughtAnswer } from "../control/drill-api.ts";
 import type { ControlError, InstanceStatus } from "../control/status.ts";
-import { defaultLimits } from "../drill/limits.ts";
+import { defaultLimits, limitsWith } from "../drill/limits.ts";
 import type { DrillSettings } from "../drill/model.ts";
 import { isForPeer, objections } from "../drill/preconditions.ts";
 import { type DrillHeading, type DrillReport, type DrillSummary, refusedReport, reportOf } from "../drill/report.ts";
@@ -151,18 +151,12 @@ export class Drills {
     const heard = this.#with.instances().find(({ name }) => name === config.name)?.heard ?? null;
     const peerPriority = heard === null || heard.priority === 0 ? null : heard.priority;
     const usual = defaultLimits(kind, { advertIntervalUs, everyUs, peerPriority });
-    const { maxGapUs = usual.maxGapUs } = wanted;
     return ok({
       kind,
       instance: config.name,
       advertIntervalUs,
       probe: { target: formatTarget(target.value), everyUs, timeoutUs },
-      limits: {
-        maxGapUs,
-        maxFailed: wanted.maxFailed ?? Math.max(usual.maxFailed, Math.ceil(maxGapUs / everyUs)),
-        maxSteadyUs: wanted.maxSteadyUs ?? Math.max(usual.maxSteadyUs, maxGapUs),
-        maxReturnGapUs: wanted.maxReturnGapUs ?? usual.maxReturnGapUs,
-      },
+      limits: limitsWith(wanted, usual, everyUs),
       returns: wanted.returns ?? true,
     });
   }

@@ -36,3 +36,17 @@ export function defaultLimits(kind: DrillKind, expectation: Expectation): DrillL
     maxReturnGapUs: advertIntervalUs + HANDOVER_US + paceUs,
   };
 }
+
+/**
+ * The limits of a drill for which some were said. A longer gap holds more questions and ends later; a shorter one leaves the other limits
+ * as the protocol asks.
+ */
+export function limitsWith(said: Partial<DrillLimits>, usual: DrillLimits, everyUs: number): DrillLimits {
+  const { maxGapUs = usual.maxGapUs } = said;
+  return {
+    maxGapUs,
+    maxFailed: said.maxFailed ?? Math.max(usual.maxFailed, Math.ceil(maxGapUs / everyUs)),
+    maxSteadyUs: said.maxSteadyUs ?? Math.max(usual.maxSteadyUs, maxGapUs + STEADY_MARGIN_US),
+    maxReturnGapUs: said.maxReturnGapUs ?? usual.maxReturnGapUs,
+  };
+}

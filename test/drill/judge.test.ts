@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { findings, spanOf } from "../../src/drill/judge.ts";
-import { defaultLimits } from "../../src/drill/limits.ts";
+import { defaultLimits, limitsWith } from "../../src/drill/limits.ts";
 import type { Sample, Span } from "../../src/drill/model.ts";
 import { drawAnswers } from "../../src/drill/timeline.ts";
 
@@ -119,6 +119,17 @@ describe("drill: judgement", () => {
     assert.ok(slowest.maxGapUs > limits.maxGapUs, "an unknown peer may be the slowest");
     const handover = defaultLimits("handover", { advertIntervalUs: 40_950_000, everyUs: EVERY, peerPriority: null });
     assert.equal(handover.maxGapUs, 40_000, "a handover costs the same at every interval");
+  });
+
+  it("lets a longer gap that was asked for hold more questions, and answers be steady a second after it", () => {
+    const longer = { maxGapUs: 5_000_000, maxFailed: 500, maxSteadyUs: 6_000_000, maxReturnGapUs: 1_040_000 };
+    assert.deepEqual(limitsWith({ maxGapUs: 5_000_000 }, limits, EVERY), longer);
+    assert.deepEqual(limitsWith({ maxGapUs: 1_000_000 }, limits, EVERY), { ...limits, maxGapUs: 1_000_000 });
+    assert.deepEqual(limitsWith({ maxSteadyUs: 0, maxFailed: 3 }, limits, EVERY), {
+      ...limits,
+      maxSteadyUs: 0,
+      maxFailed: 3,
+    });
   });
 
   it("passes what is within the limits", () => {
