@@ -17,6 +17,8 @@ export interface FailoverOptions {
   readonly rounds: number;
   readonly advertiseMs: readonly number[];
   readonly isRealtime: boolean;
+  /** In each round, half of them there and half of them back. */
+  readonly handovers: number;
 }
 
 /** The protocol's times for the backup. @see RFC 9568 section 6.1 */
@@ -31,6 +33,7 @@ interface Scene {
   readonly cables: Switch;
   readonly advertiseMs: number;
   readonly isRealtime: boolean;
+  readonly handovers: number;
   readonly figures: Figures;
 }
 
@@ -43,6 +46,8 @@ interface Seen {
   readonly serviceMs: number;
   /** Longest silence during the gap of an address that has no part in this: the machine itself. */
   readonly stallMs: number;
+  /** Questions without an answer, of one each millisecond. */
+  readonly lost: number;
 }
 
 /**
@@ -50,7 +55,7 @@ interface Seen {
  * @returns what went wrong, one sentence for each pair that could not be measured
  */
 export async function benchFailover(figures: Figures, options: FailoverOptions): Promise<readonly string[]> {
-  const { isRealtime } = options;
+  const { isRealtime, handovers } = options;
   /** At most one for each pair. */
   const failures: string[] = [];
   await withTopology({ directors: 2 }, async (topology) => {
@@ -62,7 +67,7 @@ export async function benchFailover(figures: Figures, options: FailoverOptions):
           for (const name of DAEMONS) {
             try {
               const pair = await RouterPair.up(name, topology, { advertiseMs, isRealtime });
-              await allCases({ pair, watch, cables, advertiseMs, isRealtime, figures });
+              await allCases({ pair, watch, cables, advertiseMs, isRealtime, handovers, figures });
             } catch (thrown) {
               failures.push(`failover, ${advertiseMs} ms, ${name}: ${(thrown as Error).message}`);
               console.error(`bench: ${failures.at(-1)}`);
@@ -120,15 +125,23 @@ async function killed(scene: Scene): Promise<void> {
   await pair.heldBy("lb1");
 }
 
-/** There, and back again by the other's handover: two values of one kind. */
+/** There, and back again by the other's handover: values of one kind. */
 async function handedOver(scene: Scene): Promise<void> {
-  for (const from of [1, 2] as const) {
+  for (let number = 0; number < scene.handovers; number += 1) {
+    const from = number % 2 === 0 ? 1 : 2;
     const seen = await observed(scene, from, async () => {
       const { status, stderr } = await scene.pair.director(from).command(["handover", "outside"]);
       if (status !== 0) throw new Error(`holdfast handover on lb${from}: exit ${status}: ${stderr}`);
     });
     await scene.pair.heldBy(`lb${3 - from}`);
     addGap(scene, "handover", seen, boundsOf(scene.advertiseMs).skewMs);
+    scene.figures.add(
+      partOf(scene),
+      "handover: answers missing, of one each millisecond",
+      "",
+      scene.pair.name,
+      seen.lost,
+    );
   }
 }
 
@@ -145,10 +158,13 @@ function addGap(scene: Scene, what: string, { gapMs, stallMs }: Seen, boundMs: n
 }
 
 function add(scene: Scene, measure: string, ms: number, boundMs?: number): void {
-  const { figures, pair, advertiseMs, isRealtime } = scene;
-  const part = `failover, adverts each ${advertiseMs} ms${isRealtime ? ", real-time" : ""}`;
-  figures.add(part, measure, "ms", pair.name, ms);
-  if (boundMs !== undefined) figures.allow(part, measure, boundMs + ALLOWANCE_MS);
+  const { figures, pair } = scene;
+  figures.add(partOf(scene), measure, "ms", pair.name, ms);
+  if (boundMs !== undefined) figures.allow(partOf(scene), measure, boundMs + ALLOWANCE_MS);
+}
+
+function partOf({ advertiseMs, isRealtime }: Scene): string {
+  return `failover, adverts each ${advertiseMs} ms${isRealtime ? ", real-time" : ""}`;
 }
 
 function addressOf({ pair }: Scene, number: number): string {
@@ -180,6 +196,7 @@ async function observed(scene: Scene, master: 1 | 2, act: () => Promise<void>): 
     silenceMs: firstMs - lastMs,
     serviceMs: endMs - firstMs,
     stallMs: largestGapWithin(control, watched.gapStartMs, endMs),
+    lost: watched.lost,
   };
 }
 

@@ -39,7 +39,7 @@ async function measure(part: Part): Promise<readonly string[]> {
   const isRealtime = process.env.BENCH_REALTIME === "1";
   if (part === "failover") {
     const advertiseMs = (process.env.BENCH_ADVERTISE_MS ?? "1000,100,10").split(",").map(Number);
-    return benchFailover(figures, { rounds, advertiseMs, isRealtime });
+    return benchFailover(figures, { rounds, advertiseMs, isRealtime, handovers: 2 * setting("BENCH_HANDOVERS", 1) });
   }
   if (part === "jitter") {
     return benchJitter(figures, dir, {

@@ -11,10 +11,11 @@ import { root, run, setup } from "./setup.mjs";
 
 const USAGE = `usage: npm run bench -- [failover] [first-advert] [jitter] [table] [start] [tcp] [http]   all parts where none is named
 BENCH_ROUNDS=N BENCH_WARM_UP_S=30 BENCH_MEASURE_S=20 BENCH_JITTER_S=60 BENCH_REALTIME=1 BENCH_ADVERTISE_MS=1000,100,10
+BENCH_HANDOVERS=1 there and back in each round of failover
 HOLDFAST_LAB=guest|host; docs/benchmarks.md says what is measured.`;
 /** By what they need of the kernel. `jitter` runs in both: without IPVS another process makes the checks. */
 const PARTS = { netns: ["failover", "first-advert", "jitter"], ipvs: ["jitter", "table", "start", "tcp", "http"] };
-const SETTINGS = ["ROUNDS", "WARM_UP_S", "MEASURE_S", "JITTER_S", "REALTIME", "ADVERTISE_MS"].map(
+const SETTINGS = ["ROUNDS", "WARM_UP_S", "MEASURE_S", "JITTER_S", "REALTIME", "ADVERTISE_MS", "HANDOVERS"].map(
   (name) => `BENCH_${name}`,
 );
 const LIMIT_SECONDS = 3600;
