@@ -16,6 +16,7 @@ const SERVICES = 20;
 const SERVERS_EACH = 100;
 const STATUS_EVERY_MS = 100;
 const LOAD = fileURLToPath(new URL("./check-load.js", import.meta.url));
+const PLAYED_TABLE = new URL("./played-table.js", import.meta.url).href;
 
 export interface JitterOptions {
   readonly rounds: number;
@@ -23,10 +24,10 @@ export interface JitterOptions {
   readonly measureS: number;
   readonly isRealtime: boolean;
   /**
-   * Who makes the checks: the daemons themselves, which needs IPVS; or beside either daemon one and the same other
-   * process on its host, which runs holdfast's check runner.
+   * With IPVS each daemon makes the checks. Without it holdfast does too, and writes to a table that is played; beside keepalived
+   * another process on its host makes them, which runs holdfast's check runner.
    */
-  readonly checksBy: "daemon" | "other process";
+  readonly hasIpvs: boolean;
 }
 
 /**
@@ -65,15 +66,20 @@ interface Setting {
 
 async function oneProgram(figures: Figures, options: JitterOptions, setting: Setting): Promise<void> {
   const { topology, servers, name, round } = setting;
-  const { checksBy, isRealtime, warmUpS, measureS } = options;
+  const { hasIpvs, isRealtime, warmUpS, measureS } = options;
   const plan = planTable(SERVICES, SERVERS_EACH);
   const own = { holdfast: servicesYaml(plan, "tcp"), keepalived: virtualServers(plan, "tcp") };
-  const master = checksBy === "daemon" ? { master: own } : {};
-  const pair = await RouterPair.up(name, topology, { advertiseMs: ADVERTISE_MS, isRealtime, ...master });
+  const byDaemon = hasIpvs || name === "holdfast";
+  const pair = await RouterPair.up(name, topology, {
+    advertiseMs: ADVERTISE_MS,
+    isRealtime,
+    ...(byDaemon ? { master: own } : {}),
+    ...(hasIpvs ? {} : { wrapper: ["env", `NODE_OPTIONS=--import=${PLAYED_TABLE}`] }),
+  });
   let load: Running | undefined;
   const polling = name === "holdfast" ? new StatusPolling(pair.director(1)) : undefined;
   try {
-    if (checksBy === "other process") {
+    if (!byDaemon) {
       load = topology.lb(1).start([process.execPath, LOAD, String(SERVICES), String(SERVERS_EACH)], { name: "checks" });
       await load.line(/^running$/);
     }
@@ -85,7 +91,10 @@ async function oneProgram(figures: Figures, options: JitterOptions, setting: Set
     const after = { accepted: servers.accepted(), polled: polling?.answered ?? 0, ms: performance.now() };
     const heard = adverts(await capture.stop());
     const seconds = (after.ms - before.ms) / 1000;
-    const part = `adverts each ${ADVERTISE_MS} ms, checks by ${checksBy === "daemon" ? "the daemon" : "another process"}${isRealtime ? ", real-time" : ""}`;
+    const checks = hasIpvs
+      ? "checks by the daemon"
+      : "checks by the daemon, its table played; beside keepalived by another process";
+    const part = `adverts each ${ADVERTISE_MS} ms, ${checks}${isRealtime ? ", real-time" : ""}`;
     const say = (measure: string, unit: string, value: number): void => figures.add(part, measure, unit, name, value);
     say("checks per second", "1/s", (after.accepted - before.accepted) / seconds);
     if (polling !== undefined) say("answers to status per second", "1/s", (after.polled - before.polled) / seconds);

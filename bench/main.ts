@@ -47,7 +47,7 @@ async function measure(part: Part): Promise<readonly string[]> {
       warmUpS,
       measureS: setting("BENCH_JITTER_S", 60),
       isRealtime,
-      checksBy: existsSync("/proc/net/ip_vs") ? "daemon" : "other process",
+      hasIpvs: existsSync("/proc/net/ip_vs"),
     });
   }
   if (part === "first-advert") await benchFirstAdvert(figures, rounds);

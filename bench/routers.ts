@@ -17,6 +17,8 @@ export interface RouterOptions {
   readonly priorities?: readonly [number, number];
   /** Added to the configuration of lb1, in each program's words. */
   readonly master?: Readonly<Record<DaemonName, string>>;
+  /** In front of holdfast's command line. */
+  readonly wrapper?: readonly string[];
 }
 
 /** Two hosts that run the same program as VRRP routers of one address. */
@@ -56,14 +58,14 @@ export class RouterPair {
   }
 
   start(number: 1 | 2): Running {
-    const { advertiseMs, isRealtime = false, priorities = PRIORITIES, master } = this.#options;
+    const { advertiseMs, isRealtime = false, priorities = PRIORITIES, master, wrapper } = this.#options;
     const host = this.topology.lb(number);
     const rest = number === 1 ? (master?.[this.name] ?? "") : "";
     const priority = priorities[number - 1] ?? 100;
     if (this.name === "holdfast") {
       const vrrp = vrrpYaml(this.topology, number, { advertise: `${advertiseMs}ms`, priorities });
       const yaml = isRealtime ? vrrp.replace("vrrp:\n", "vrrp:\n  realtime: true\n") : vrrp;
-      const director = startDirector(this.topology, host, yaml + rest);
+      const director = startDirector(this.topology, host, yaml + rest, wrapper);
       this.#directors.set(number, director);
       this.#programs.set(number, director.program);
       return director.program;

@@ -1,5 +1,5 @@
 // `npm run leak`: a hundred thousand checks and a thousand reloads by a real daemon, heap and memory watched. On a kernel without IPVS
-// a process beside the daemon makes the checks; HOLDFAST_LAB=guest has the daemon make them, which takes an hour where it is translated.
+// its checker writes to a table that is played; HOLDFAST_LAB=guest takes a kernel that has one, and an hour where it is translated.
 import { choosePlace } from "./lab/place.mjs";
 import { run, setup } from "./setup.mjs";
 

@@ -1,24 +1,23 @@
 import { type PlannedService, planTable, servicesYaml } from "../plan.ts";
 
 const SERVERS = 100;
-export const CHECK_INTERVAL_MS = 100;
+const CHECK_INTERVAL_MS = 100;
 
 /** Two configurations take turns that differ in everything a reload has to follow: services, servers, checks, an instance. */
-export function planOf(turn: number): readonly PlannedService[] {
+function planOf(turn: number): readonly PlannedService[] {
   return turn % 2 === 1 ? planTable(5, SERVERS / 5) : planTable(4, SERVERS / 4);
 }
 
-export function timeoutMsOf(turn: number): number {
+function timeoutMsOf(turn: number): number {
   return turn % 2 === 1 ? CHECK_INTERVAL_MS : CHECK_INTERVAL_MS - 10;
 }
 
-/** @param hasServices false where the kernel has no IPVS */
-export function yamlOf(turn: number, hasServices: boolean): string {
+export function yamlOf(turn: number): string {
   const odd = turn % 2;
   const instance = `{ interface: eth0, vrid: 51, priority: ${150 + odd}, advertise: 1s, addresses: [10.80.0.${10 + odd}/24] }`;
   const second = `{ interface: eth0, vrid: 52, priority: 150, advertise: 100ms, addresses: [10.80.0.20/24] }`;
   const instances = `    web: ${instance}\n${odd === 1 ? `    more: ${second}\n` : ""}`;
   const checks = `interval: ${CHECK_INTERVAL_MS}ms, timeout: ${timeoutMsOf(turn)}ms`;
   const services = servicesYaml(planOf(turn), "tcp").replace("interval: 1s, timeout: 1s", checks);
-  return `node: leak\nlog: { level: warning }\nvrrp:\n  instances:\n${instances}${hasServices ? services : ""}`;
+  return `node: leak\nlog: { level: warning }\nvrrp:\n  instances:\n${instances}${services}`;
 }

@@ -4,12 +4,10 @@ import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { orThrow } from "../../src/base/result.ts";
 import { ControlClient } from "../../src/control/client.ts";
 import { MAX_EVENTS_PER_PAGE } from "../../src/control/events.ts";
 import { loadNative } from "../../src/sys/native.ts";
-import type { Running } from "../../test/lab/support/commands.ts";
 import { type DaemonPlace, placeIn, startDaemon } from "../../test/lab/support/daemon.ts";
 import type { Director } from "../../test/lab/support/director.ts";
 import { Servers } from "../servers.ts";
@@ -122,24 +120,21 @@ function judge(title: string, series: Series): string[] {
   return failures;
 }
 
-/** With IPVS the daemon makes the checks itself; without, a process beside it does what the checker would. */
+/** On a kernel without IPVS the checker writes to a table that is played. */
 const hasIpvs = existsSync("/proc/net/ip_vs");
 
-function start(servers: Servers, home: string): { readonly director: Director; readonly checks: Running | undefined } {
-  const planted = isPlanted ? ` --import=${new URL("./planted.js", import.meta.url).href}` : "";
-  const environment = { NODE_OPTIONS: `--inspect=127.0.0.1:0${planted}` };
-  const director = startDaemon(servers.director, home, { yaml: yamlOf(0, hasIpvs), environment });
-  if (hasIpvs) return { director, checks: undefined };
-  const program = fileURLToPath(new URL("./check-process.js", import.meta.url));
-  return { director, checks: servers.director.start([process.execPath, program], { name: "checks", environment }) };
+function start(servers: Servers, home: string): Director {
+  const imports = [...(hasIpvs ? [] : ["../played-table.js"]), ...(isPlanted ? ["./planted.js"] : [])];
+  const loaded = imports.map((module) => ` --import=${new URL(module, import.meta.url).href}`).join("");
+  return startDaemon(servers.director, home, {
+    yaml: yamlOf(0),
+    environment: { NODE_OPTIONS: `--inspect=127.0.0.1:0${loaded}` },
+  });
 }
 
 async function watch(servers: Servers, place: DaemonPlace, home: string): Promise<string[]> {
-  const { director, checks } = start(servers, home);
-  const watched = await WatchedProcesses.attach([
-    [director.program, 3],
-    ...(checks === undefined ? [] : [[checks, 1] as const]),
-  ]);
+  const director = start(servers, home);
+  const watched = await WatchedProcesses.attach([[director.program, 3]]);
   const control = new ControlClient({ path: join(place.runDir, "control.sock"), timeoutMs: REPLY_MS });
   const untilChecks = async (to: number): Promise<number> => {
     while (servers.accepted() < to) {
@@ -152,10 +147,9 @@ async function watch(servers: Servers, place: DaemonPlace, home: string): Promis
   let reloaded = 0;
   const reload = async (to: number): Promise<number> => {
     for (; reloaded < to; reloaded += 1) {
-      writeFileSync(place.file, yamlOf(reloaded + 1, hasIpvs));
+      writeFileSync(place.file, yamlOf(reloaded + 1));
       const outcome = await control.reload();
       if (!outcome.ok) throw new Error(`reload ${reloaded + 1}: ${outcome.error.message}`);
-      checks?.signal("SIGHUP");
     }
     return reloaded;
   };

@@ -11,7 +11,6 @@ const ROLES: readonly (readonly [string, RegExp])[] = [
   ["vrrp", /internal vrrp$/],
   ["checker", /internal checker$/],
   ["supervisor", / run /],
-  ["checks", /check-process\.js$/],
 ];
 
 interface Watched {
