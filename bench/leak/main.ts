@@ -4,9 +4,10 @@ import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { MAX_EVENTS } from "../../src/app/event-journal.ts";
 import { orThrow } from "../../src/base/result.ts";
 import { ControlClient } from "../../src/control/client.ts";
-import { MAX_EVENTS_PER_PAGE } from "../../src/control/events.ts";
+import { type JournalEvent, MAX_EVENTS_PER_PAGE } from "../../src/control/events.ts";
 import { loadNative } from "../../src/sys/native.ts";
 import { type DaemonPlace, placeIn, startDaemon } from "../../test/lab/support/daemon.ts";
 import type { Director } from "../../test/lab/support/director.ts";
@@ -50,14 +51,21 @@ function enterNetwork(path: string): void {
   if (status < 0) throw new Error(`cannot enter ${path}: errno ${-status}`);
 }
 
+/** What V8 takes for an event: the object, its number, and the strings that are its own; one that Latin-1 has not takes two bytes a letter. */
+function heapBytesOf({ at, subject, cause }: JournalEvent): number {
+  const letters = (text: string): number => text.length * (/[^\0-\xff]/.test(text) ? 2 : 1);
+  return 112 + [at, subject, cause].reduce((sum, text) => sum + 16 + letters(text), 0);
+}
+
 /**
- * What the supervisor keeps of events, bytes as text: 20,000 of them at most, which a few thousand reloads do not fill. It is judged
- * without them.
+ * What the supervisor keeps of events, bytes: it is judged without them. They grow to twice MAX_EVENTS, and then the older
+ * half of them goes.
  */
 class EventTally {
   readonly #control: ControlClient;
   #after: number | null = null;
-  #bytes = 0;
+  /** Bytes of each. */
+  #kept: number[] = [];
 
   constructor(control: ControlClient) {
     this.#control = control;
@@ -71,8 +79,11 @@ class EventTally {
       sinceMs: null,
     });
     this.#after = newest;
-    this.#bytes += events.reduce((sum, event) => sum + JSON.stringify(event).length, 0);
-    return this.#bytes;
+    for (const event of events) {
+      this.#kept.push(heapBytesOf(event));
+      if (this.#kept.length >= 2 * MAX_EVENTS) this.#kept = this.#kept.slice(-MAX_EVENTS);
+    }
+    return this.#kept.reduce((sum, bytes) => sum + bytes, 0);
   }
 }
 

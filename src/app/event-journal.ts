@@ -10,7 +10,7 @@ import {
 import type { LogEntry, Logger, LogLevel } from "../ports/logger.ts";
 
 /** Events in memory at most: those of a few mass failures, or of months. */
-const MAX_EVENTS = 10_000;
+export const MAX_EVENTS = 10_000;
 /** Events that wait for the disk at most: when it is full for longer, the oldest of them are not written. */
 const MAX_UNWRITTEN = 10_000;
 /** Lines given to the disk at once. */
