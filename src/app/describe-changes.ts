@@ -1,4 +1,7 @@
-import type { Change, ModelDiff, PartsDiff } from "../config/diff.ts";
+import type { ModelDiff, PartsDiff } from "../config/diff.ts";
+
+/** Names that one clause has in full; of more it says how many. */
+const MAX_NAMES = 5;
 
 /** What a reload changes, one clause each, in the order a person thinks of it. */
 export function describeChanges(diff: ModelDiff): readonly string[] {
@@ -13,10 +16,26 @@ export function describeChanges(diff: ModelDiff): readonly string[] {
   ];
 }
 
+/** What happens to several parts is one clause: a changed default changes every server of a file. */
 function describeParts(what: string, { added, removed, changed }: PartsDiff): readonly string[] {
+  const byFields = new Map<string, string[]>();
+  for (const { name, fields } of changed) {
+    const key = fields.join(", ");
+    const names = byFields.get(key) ?? [];
+    byFields.set(key, names);
+    names.push(name);
+  }
   return [
-    ...added.map((name) => `${what} ${name} added`),
-    ...removed.map((name) => `${what} ${name} removed`),
-    ...changed.map(({ name, fields }: Change) => `${what} ${name}: ${fields.join(", ")} changed`),
+    ...(added.length === 0 ? [] : [`${listed(what, added)} added`]),
+    ...(removed.length === 0 ? [] : [`${listed(what, removed)} removed`]),
+    ...[...byFields].map(([fields, names]) => `${listed(what, names)}: ${fields} changed`),
   ];
+}
+
+/** `server a`, `servers a, b`, `servers a, b, c, d, e and 15 more`. */
+function listed(what: string, names: readonly string[]): string {
+  if (names.length === 1) return `${what} ${names[0]}`;
+  const shown = names.length > MAX_NAMES + 1 ? names.slice(0, MAX_NAMES) : names;
+  const rest = names.length - shown.length;
+  return `${what}s ${shown.join(", ")}${rest === 0 ? "" : ` and ${rest} more`}`;
 }

@@ -145,6 +145,24 @@ services:
     assert.notEqual(realtime, before);
     assert.deepEqual(describeChanges(diffModels(configOf(before), configOf(realtime))), ["vrrp.realtime changed"]);
   });
+  it("one clause for what happens to several", () => {
+    const many = (count: number, check: string) =>
+      configOf(`
+defaults:
+  check: { interval: ${check} }
+services:
+  web: { listen: 192.0.2.10:80, servers: [${Array.from({ length: count }, (_, i) => `10.0.0.${i + 1}:80`).join(", ")}], checks: [tcp] }
+`);
+    assert.deepEqual(describeChanges(diffModels(many(2, "3s"), many(4, "2s"))), [
+      "service web: servers 10.0.0.3:80, 10.0.0.4:80 added",
+      "service web: servers 10.0.0.1:80, 10.0.0.2:80: checks changed",
+    ]);
+    assert.deepEqual(describeChanges(diffModels(many(20, "3s"), many(20, "2s"))), [
+      "service web: servers 10.0.0.1:80, 10.0.0.2:80, 10.0.0.3:80, 10.0.0.4:80, 10.0.0.5:80 and 15 more: checks changed",
+    ]);
+    // One more is no shorter than its name.
+    assert.match(describeChanges(diffModels(many(6, "3s"), many(6, "2s"))).join(), /10\.0\.0\.6:80: checks changed$/);
+  });
   it("and says what a change interrupts", () => {
     const moved = before.replace("vrid: 51", "vrid: 52");
     assert.deepEqual(describeChanges(diffModels(configOf(before), configOf(moved))), [
