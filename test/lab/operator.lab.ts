@@ -25,7 +25,10 @@ describe("a new operator", function () {
     story = new MachineStory(pair);
     await lay(FIRST);
   });
-  after(() => pair?.close());
+  after(async () => {
+    story?.close();
+    await pair?.close();
+  });
 
   /** Puts the package where the operator's shell is, as scp would. */
   async function lay(version: string): Promise<void> {

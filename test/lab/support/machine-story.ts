@@ -8,16 +8,15 @@ import type { Outcome } from "./commands.ts";
 import { PROGRAM } from "./director.ts";
 import type { Machine } from "./machine.ts";
 import { FILE, type MachinePair } from "./machine-pair.ts";
+import { OwnFolders } from "./own-folders.ts";
 import { complaintAbout, describeTyped, LOOKING, type Typed, typedFrom } from "./typing.ts";
-
-/** Where a host has files of its own. */
-const OWN_FOLDERS = ["/etc/holdfast", "/run/holdfast", "/var/lib/holdfast"];
 
 const LOOK_MS = 180_000;
 
 /** A page of the documents carried out as an operator would: every command is typed on real machines with systemd, nothing is played. */
 export class MachineStory {
   readonly #pair: MachinePair;
+  readonly #folders = new OwnFolders();
   /** Every command that did what its page says, in order. Bounded by the pages. */
   readonly typed: Typed[] = [];
   /** The texts of the blocks that were carried out. */
@@ -62,6 +61,10 @@ export class MachineStory {
     }
   }
 
+  close(): void {
+    this.#folders.remove();
+  }
+
   #machine(name: string): Machine | undefined {
     return this.#pair.machines.find((machine) => machine.name === name);
   }
@@ -81,11 +84,7 @@ export class MachineStory {
     const bin = join(home, "bin");
     mkdirSync(bin, { recursive: true });
     writeFileSync(join(bin, "holdfast"), `#!/bin/sh\nexec '${process.execPath}' '${PROGRAM}' "$@"\n`, { mode: 0o755 });
-    const mounts = OWN_FOLDERS.map((folder) => {
-      mkdirSync(join(home, folder), { recursive: true });
-      return `mkdir -p ${folder} && mount --bind '${join(home, folder)}' ${folder}`;
-    });
-    const enter = `${mounts.join(" && ")} && export PATH='${bin}':"$PATH" && cd / && exec bash -c "$1"`;
+    const enter = `${this.#folders.mounts(home)} && export PATH='${bin}':"$PATH" && cd / && exec bash -c "$1"`;
     return ["unshare", "--mount", "sh", "-c", enter, "sh", command];
   }
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { reasonNotToRun } from "../../support/document-parts.ts";
@@ -7,12 +7,11 @@ import { type Block, commandsOf, type ShownCommand } from "../../support/documen
 import type { Outcome, Running } from "./commands.ts";
 import { PROGRAM } from "./director.ts";
 import type { Host } from "./hosts.ts";
+import { OwnFolders } from "./own-folders.ts";
 import type { Topology } from "./topology.ts";
 import { complaintAbout, describeTyped, LOOKING, type Typed, typedFrom } from "./typing.ts";
 import { waitFor } from "./wait.ts";
 
-/** Where each machine has files of its own; everything else is shared between the hosts of a topology. */
-const OWN_FOLDERS = ["/etc/holdfast", "/run/holdfast", "/var/lib/holdfast"];
 const FILE = "/etc/holdfast/holdfast.yaml";
 
 const LOOK_MS = 120_000;
@@ -36,8 +35,7 @@ export class Story {
   /** Folders in front of everybody's PATH. */
   readonly #path: readonly string[];
   readonly #leaves: RegExp | undefined;
-  /** Folders that were made for mounting upon. */
-  readonly #made: string[] = [];
+  readonly #folders = new OwnFolders();
   readonly #daemons = new Map<string, Running>();
   /** Every command that did what its page says, in order. Bounded by the pages. */
   readonly typed: Typed[] = [];
@@ -54,11 +52,6 @@ export class Story {
     const wrapper = join(bin, "holdfast");
     writeFileSync(wrapper, `#!/bin/sh\nexec '${process.execPath}' '${PROGRAM}' "$@"\n`);
     chmodSync(wrapper, 0o755);
-    for (const folder of OWN_FOLDERS) {
-      if (existsSync(folder)) continue;
-      mkdirSync(folder, { recursive: true });
-      this.#made.push(folder);
-    }
   }
 
   /**
@@ -121,7 +114,7 @@ export class Story {
 
   async close(): Promise<void> {
     for (const daemon of this.#daemons.values()) if (!daemon.hasEnded) await daemon.stop("SIGTERM", 30_000);
-    for (const folder of this.#made.reverse()) rmdirSync(folder);
+    this.#folders.remove();
   }
 
   #lastWords(name: string): string {
@@ -165,14 +158,13 @@ export class Story {
 
   /** A shell of the machine: with its own name and files, and with holdfast on the PATH. */
   #argv(name: string, command: string): string[] {
-    const mounts = OWN_FOLDERS.map((folder) => `mount --bind '${join(this.#home(name), folder)}' ${folder}`);
-    const enter = `${mounts.join(" && ")} && hostname ${name} && export PATH='${this.#path.join(":")}':"$PATH" && cd /root && exec bash -c "$1"`;
+    const enter = `${this.#folders.mounts(this.#home(name))} && hostname ${name} && export PATH='${this.#path.join(":")}':"$PATH" && cd /root && exec bash -c "$1"`;
     return ["unshare", "--mount", "--uts", "sh", "-c", enter, "sh", command];
   }
 
   #home(name: string): string {
     const home = join(this.#topology.dir, name, "own");
-    for (const folder of OWN_FOLDERS) mkdirSync(join(home, folder), { recursive: true });
+    this.#folders.makeIn(home);
     return home;
   }
 
