@@ -5,13 +5,13 @@ import { tokensOf } from "./tokens.ts";
 const MAX_BARE_INDICATORS = 64;
 
 /**
- * A first pass over the tokens, linear in the text. It refuses what would make the parser recurse as deeply, or complain
+ * A first pass over the tokens of a text, linear in it. It refuses what would make the parser recurse as deeply, or complain
  * as often, as the text is long: such a text is not a configuration, whatever else it is.
  */
-export function findOverload(text: string, maxDepth: number): PlacedFinding | null {
+export function findOverload(lexemes: Iterable<string>, maxDepth: number): PlacedFinding | null {
   let depth = 0;
   let bare = 0;
-  for (const { type, offset, text: token } of tokensOf(text)) {
+  for (const { type, offset, text: token } of tokensOf(lexemes)) {
     const span = { from: offset, to: offset + 1 };
     if (type === "flow-map-start" || type === "flow-seq-start") depth += 1;
     if (type === "flow-map-end" || type === "flow-seq-end") depth -= 1;

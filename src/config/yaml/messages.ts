@@ -1,5 +1,5 @@
 import type { YAMLError } from "yaml";
-import { tokensOf } from "./tokens.ts";
+import { lexemesOf, tokensOf } from "./tokens.ts";
 
 /** What a complaint of the YAML parser says to an operator, and where it points. */
 export interface YamlComplaint {
@@ -121,7 +121,7 @@ function notClosed(scene: Scene, mark: "[" | "{" | '"' | "'"): Told {
 /** The innermost bracket that is open where the parser gave up. */
 function openBracket({ text, from }: Scene): number | null {
   const open: number[] = [];
-  for (const { type, offset } of tokensOf(text)) {
+  for (const { type, offset } of tokensOf(lexemesOf(text))) {
     if (offset >= from) break;
     if (type === "flow-map-start" || type === "flow-seq-start") open.push(offset);
     if (type === "flow-map-end" || type === "flow-seq-end") open.pop();
@@ -132,7 +132,7 @@ function openBracket({ text, from }: Scene): number | null {
 /** Where the last quoted value began before the parser gave up. */
 function openQuote({ text, from }: Scene): number | null {
   let last: number | null = null;
-  for (const { type, offset } of tokensOf(text)) {
+  for (const { type, offset } of tokensOf(lexemesOf(text))) {
     if (offset >= from) break;
     if (type === "double-quoted-scalar" || type === "single-quoted-scalar") last = offset;
   }
