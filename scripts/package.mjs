@@ -29,8 +29,8 @@ export async function buildPackage({ version = versionOf(root), out = root } = {
   try {
     const stage = join(work, "root");
     const facts = { version, architecture, date: sourceDate(root) };
-    stageProgram(stage, facts);
-    await stageSurroundings(stage, facts);
+    const libraries = await stageProgram(stage, facts);
+    await stageSurroundings(stage, facts, libraries);
     controlFiles(stage, facts);
     // Rights are set, not inherited: the umask of whoever builds must not show.
     quietly("chmod", ["-R", "u=rwX,go=rX", stage]);

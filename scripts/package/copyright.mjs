@@ -1,7 +1,6 @@
 // /usr/share/doc/holdfast/copyright: our licence, and that of each library in full, as its authors ask.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { libraryFolders } from "./program.mjs";
 
 const LICENCE_FILE = /^(licen[cs]e|copying)(\.\w+|-mit)?$/i;
 
@@ -11,11 +10,11 @@ Copyright: the authors of holdfast
 License: Apache-2.0
  On Debian systems, the full text of the Apache License, version 2.0, is in /usr/share/common-licenses/Apache-2.0.
 
-The folder /usr/lib/holdfast/node_modules holds these libraries, each under its own licence:
+The program in /usr/lib/holdfast/dist holds parts of these libraries, each under its own licence:
 `;
 
-function paragraph({ path, name }) {
-  const { version, license } = JSON.parse(readFileSync(join(path, "package.json"), "utf8"));
+function paragraph(path) {
+  const { name, version, license } = JSON.parse(readFileSync(join(path, "package.json"), "utf8"));
   const file = readdirSync(path).find((entry) => LICENCE_FILE.test(entry));
   if (file === undefined)
     throw new Error(`the library ${name} ${version} (${license}) brings no licence text: ${path}`);
@@ -27,6 +26,7 @@ function paragraph({ path, name }) {
   return `\n--- ${name} ${version} (${license})\n\n${text}\n`;
 }
 
-export function copyrightText() {
-  return `${OURS}${libraryFolders().map(paragraph).join("")}`;
+/** @param {readonly string[]} libraries their folders */
+export function copyrightText(libraries) {
+  return `${OURS}${libraries.map(paragraph).join("")}`;
 }

@@ -49,7 +49,7 @@ async function stageManual(stage) {
   }
 }
 
-function stageDocuments(stage, { version, date }) {
+function stageDocuments(stage, { version, date }, libraries) {
   for (const name of readdirSync(join(root, "docs")).filter((entry) => entry.endsWith(".md"))) {
     copyTo(stage, join(DOC, "docs", name), join(root, "docs", name));
   }
@@ -58,7 +58,7 @@ function stageDocuments(stage, { version, date }) {
   for (const name of readdirSync(examples)) copyTo(stage, join(DOC, "examples", name), join(examples, name));
   putFile(stage, join(DOC, "changelog.gz"), gzip(debianChangelog(version, date)));
   putFile(stage, join(DOC, "NEWS.md.gz"), gzip(readFileSync(join(root, "CHANGELOG.md"))));
-  putFile(stage, join(DOC, "copyright"), copyrightText());
+  putFile(stage, join(DOC, "copyright"), copyrightText(libraries));
   copyTo(stage, "usr/share/lintian/overrides/holdfast", join(root, "packaging/debian/lintian-overrides"));
 }
 
@@ -67,10 +67,13 @@ function debianChangelog(version, date) {
   return `holdfast (${version}) unstable; urgency=medium\n\n  * See NEWS.md.gz.\n\n -- ${MAINTAINER}  ${when}\n`;
 }
 
-/** @param {import("./facts.mjs").Facts} facts */
-export async function stageSurroundings(stage, facts) {
+/**
+ * @param {import("./facts.mjs").Facts} facts
+ * @param {readonly string[]} libraries the folders of those that are part of the program
+ */
+export async function stageSurroundings(stage, facts, libraries) {
   await stageManual(stage);
   copyTo(stage, EXAMPLE, join(root, "etc/holdfast.yaml"));
   stageUnits(stage);
-  stageDocuments(stage, facts);
+  stageDocuments(stage, facts, libraries);
 }

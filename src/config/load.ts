@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "zod";
 import { err, ok, type Result } from "../base/result.ts";
 import { buildInstance, buildNode, buildSchedule, buildService } from "./build-model.ts";
 import type { DirectorConfig, GroupConfig, ScheduleConfig } from "./model.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { innerOfSchema, keyDocOf, shapesOfSchema, valueDocOf } from "./schema/kit.ts";
 import { rootSchema } from "./schema/root.ts";
 

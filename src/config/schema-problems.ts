@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "zod";
 import { nearest } from "./nearest.ts";
 import type { ParsedFile } from "./parsed-file.ts";
 import { type ConfigProblem, type Finding, formatKeyPath, type KeyPath, quoteKey } from "./problem.ts";

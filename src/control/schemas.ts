@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { EVENT_TYPES, EVENTS_VERSION, type EventPage, type JournalEvent } from "./events.ts";
 import type { OverrideStatus } from "./overrides.ts";
 import { type DirectorStatus, STATUS_VERSION } from "./status.ts";

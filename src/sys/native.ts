@@ -55,8 +55,8 @@ export interface Native {
   unwatch(fd: number): number;
 }
 
-/** The checkout's or package's native/ folder: this file runs as dist/sys/native.js or .build/src/sys/native.js. */
-const CANDIDATES = ["../../native/holdfast.node", "../../../native/holdfast.node"];
+/** The checkout's or package's native/ folder: this file runs as a part of dist/ or as .build/src/sys/native.js. */
+const CANDIDATES = ["../native/holdfast.node", "../../native/holdfast.node", "../../../native/holdfast.node"];
 
 function load(): Result<Native, DirectorError> {
   // Netlink and socket structures are written little-endian throughout.

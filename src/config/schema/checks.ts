@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "zod";
 import { MICROSECONDS_PER_MILLISECOND as MS, MICROSECONDS_PER_SECOND as S } from "../../base/duration.ts";
 import { httpKeys, httpRule, tlsSchema } from "./http.ts";
 import { byShape, key, listOf, mapOf, optionalKey, ruled } from "./kit.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { err, type Result } from "../../base/result.ts";
 import type { KeyPath, ProblemCode } from "../problem.ts";
 

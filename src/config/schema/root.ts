@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { localEndpoint, multicastAddress } from "./addresses.ts";
 import { checkDefaultsSchema } from "./checks.ts";
 import { key, listOf, mapOf, namedMap, optionalKey } from "./kit.ts";

@@ -1,5 +1,5 @@
 import { validateDetailed } from "node-cron";
-import type { z } from "zod";
+import type * as z from "zod";
 import { MICROSECONDS_PER_SECOND as S } from "../../base/duration.ts";
 import { ok } from "../../base/result.ts";
 import { DRILL_KINDS } from "../../drill/model.ts";

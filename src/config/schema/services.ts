@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "zod";
 import { MICROSECONDS_PER_SECOND as S } from "../../base/duration.ts";
 import { FORWARD_METHODS, SCHEDULERS, TUNNEL_TYPES } from "../model.ts";
 import { listenEndpoint, serverEndpoint } from "./addresses.ts";
