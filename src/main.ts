@@ -89,20 +89,21 @@ async function main(argv: readonly string[]): Promise<ExitCode | null> {
   const terminal = { out: stream(process.stdout), err: stream(process.stderr), env: process.env };
   const handlers: Handlers = {
     run: async (options) => {
-      const [{ runDaemon }, { nodeFiles }] = await Promise.all([
-        import("./app/daemon.ts"),
-        import("./sys/node-files.ts"),
-      ]);
-      return runDaemon(
-        {
-          ...options,
-          nodeName: hostname(),
-          version: readVersion(),
-          program: fileURLToPath(import.meta.url),
-          env: process.env,
-        },
-        { files: nodeFiles, complain: terminal.err.write },
-      );
+      const program = fileURLToPath(import.meta.url);
+      const { FirstChildren } = await import("./ipc/started-child.ts");
+      const firstChildren = new FirstChildren(program);
+      try {
+        const [{ runDaemon }, { nodeFiles }] = await Promise.all([
+          import("./app/daemon.ts"),
+          import("./sys/node-files.ts"),
+        ]);
+        return await runDaemon(
+          { ...options, nodeName: hostname(), version: readVersion(), program, env: process.env },
+          { files: nodeFiles, complain: terminal.err.write, firstChildren },
+        );
+      } finally {
+        firstChildren.end();
+      }
     },
     check: async (options) => {
       const [{ check }, { nodeFiles }] = await Promise.all([import("./cli/check.ts"), import("./sys/node-files.ts")]);

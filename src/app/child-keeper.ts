@@ -3,6 +3,7 @@ import type { ProcessStatus } from "../control/status.ts";
 import { ChildHandle, type ChildHandleOptions } from "../ipc/child-handle.ts";
 import { FactFeed } from "../ipc/fact-feed.ts";
 import { type FactEntry, PING, type ReplyOutcome, type StateEntry } from "../ipc/messages.ts";
+import type { ChildName, StartedChild } from "../ipc/started-child.ts";
 import type { EventFacts, LogEntry, Logger } from "../ports/logger.ts";
 import { processEvent } from "./event-facts.ts";
 
@@ -22,13 +23,15 @@ const STARTED_AFTER = 60;
 const BEYOND_HELP_AFTER = 10;
 
 export interface ChildKeeperOptions extends ChildHandleOptions {
-  readonly name: "vrrp" | "checker";
+  readonly name: ChildName;
   /** A child that was told to stop and did not is killed after this long. */
   readonly stopDeadlineMs: number;
   /** How often it is asked whether it answers, milliseconds. */
   readonly askEveryMs: number;
   /** Killed, and started again, after so many questions without an answer. More than 3. */
   readonly frozenAfter: number;
+  /** The first child, where it runs already. */
+  readonly first?: (() => StartedChild | undefined) | undefined;
 }
 
 export interface ChildKeeperEvents<State> {
@@ -82,12 +85,16 @@ export class ChildKeeper<Config, State, Fact = never> {
     this.#state = this.#restarts === 0 ? "starting" : "restarting";
     this.#startedAtMs = performance.now();
     this.#isReady = false;
-    const handle: ChildHandle<Config, State, Fact> = new ChildHandle<Config, State, Fact>(this.#options, {
-      onReady: () => void this.#configureAfterStart(handle),
-      onState: (entries) => this.#events.onState(entries),
-      onLog: (entries, dropped, droppedEvents) => this.#relay(entries, dropped, droppedEvents),
-      onExit: (code, signal) => this.#ended(code, signal),
-    });
+    const handle: ChildHandle<Config, State, Fact> = new ChildHandle<Config, State, Fact>(
+      this.#options,
+      {
+        onReady: () => void this.#configureAfterStart(handle),
+        onState: (entries) => this.#events.onState(entries),
+        onLog: (entries, dropped, droppedEvents) => this.#relay(entries, dropped, droppedEvents),
+        onExit: (code, signal) => this.#ended(code, signal),
+      },
+      this.#options.first?.(),
+    );
     this.#handle = handle;
     this.#missed = 0;
     this.#isAsked = false;

@@ -3,6 +3,7 @@ import { EXIT, type ExitCode, exitCodeFor } from "../base/exit-codes.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { ControlError, HandoverAnswer } from "../control/status.ts";
 import type { FactEntry, ReplyOutcome, StateEntry } from "../ipc/messages.ts";
+import { type ChildName, type FirstChildren, roleArguments } from "../ipc/started-child.ts";
 import { SYNC_LINGER_US } from "../ipvs/sync.ts";
 import type { EventFacts, LogEntry, Logger } from "../ports/logger.ts";
 import { handoverBoundUs } from "../vrrp/handover.ts";
@@ -69,6 +70,8 @@ export interface ChildrenOptions {
 }
 
 export interface ChildrenCollaborators {
+  /** Those that run already; each is taken once. */
+  readonly first: Pick<FirstChildren, "take">;
   readonly logger: Logger;
   /** Keeps what they tell. */
   readonly board: StatusBoard;
@@ -107,7 +110,7 @@ export class Children {
     this.#with = collaborators;
     const { board, logger } = collaborators;
     this.#vrrp = new ChildKeeper(
-      { ...this.#childOptions("vrrp"), stopDeadlineMs: VRRP_STOP_DEADLINE_MS },
+      { ...this.#keeperOptions("vrrp"), stopDeadlineMs: VRRP_STOP_DEADLINE_MS },
       this.#vrrpConfig(),
       {
         onState: (entries) => {
@@ -126,7 +129,7 @@ export class Children {
       logger,
     );
     this.#checker = new ChildKeeper(
-      { ...this.#childOptions("checker"), stopDeadlineMs: STOP_DEADLINE_MS },
+      { ...this.#keeperOptions("checker"), stopDeadlineMs: STOP_DEADLINE_MS },
       this.#checkerConfig(),
       {
         onState: (entries) => {
@@ -252,14 +255,21 @@ export class Children {
     return Math.ceil(Math.max(0, ...boundsUs) / 1000) + FAREWELL_MS;
   }
 
-  #childOptions<Name extends "vrrp" | "checker">(name: Name) {
+  #childOptions<Name extends ChildName>(name: Name) {
     return {
       name,
       program: this.#options.program,
-      args: ["internal", name],
+      args: roleArguments(name),
       replyTimeoutMs: REPLY_TIMEOUT_MS,
+    };
+  }
+
+  #keeperOptions(name: ChildName) {
+    return {
+      ...this.#childOptions(name),
       askEveryMs: ASK_EVERY_MS,
       frozenAfter: FROZEN_AFTER[name],
+      first: () => this.#with.first.take(name),
     };
   }
 

@@ -10,6 +10,7 @@ import { loadConfigFiles } from "../config/load-files.ts";
 import { countProblems, renderProblem } from "../config/render.ts";
 import { EVENTS_FOLDER } from "../control/events.ts";
 import { CONTROL_SOCKET } from "../control/server.ts";
+import type { FirstChildren } from "../ipc/started-child.ts";
 import { groupIdOf } from "../sys/groups.ts";
 import { LineLog } from "../sys/line-log.ts";
 import { openServiceManager } from "../sys/sd-notify.ts";
@@ -45,6 +46,8 @@ export interface DaemonOptions {
 
 export interface DaemonCollaborators {
   readonly files: FileAccess;
+  /** Children that were begun ahead; whoever began them ends what is not taken. */
+  readonly firstChildren: Pick<FirstChildren, "take">;
   /** Prints problems that end the start. */
   complain(text: string): void;
 }
@@ -89,6 +92,7 @@ export async function runDaemon(options: DaemonOptions, collaborators: DaemonCol
       loadKept,
       isOnDisk: onDisk,
       trialBook: book,
+      firstChildren: collaborators.firstChildren,
       diff: (before, after) => describeChanges(diffModels(before, after)),
       notify,
       scheduleStore: fileStore(join(options.stateDir, SCHEDULES_FILE)),

@@ -6,6 +6,7 @@ import type { DirectorConfig, ScheduleAction } from "../config/model.ts";
 import type { OverrideAnswer, OverrideOrder } from "../control/overrides.ts";
 import { ControlServer } from "../control/server.ts";
 import type { ConfigStatus, ControlError, DirectorStatus, HandoverAnswer } from "../control/status.ts";
+import type { FirstChildren } from "../ipc/started-child.ts";
 import { WinstonLogger, type WinstonLoggerOptions } from "../log/winston-logger.ts";
 import type { EventFacts, LogEntry, Logger } from "../ports/logger.ts";
 import { systemClock, TimeoutAlarms } from "../sys/clock.ts";
@@ -55,6 +56,8 @@ export interface SupervisorCollaborators {
   diff(before: DirectorConfig, after: DirectorConfig): readonly string[];
   /** Tells the service manager (sd_notify), one `NAME=value` an argument; a no-op without one. */
   notify(...lines: readonly string[]): void;
+  /** The children that run already. */
+  readonly firstChildren: Pick<FirstChildren, "take">;
   /** Where events are kept. */
   readonly eventStore: LineStore;
   /** Where overrides are kept. */
@@ -149,6 +152,7 @@ export class Supervisor {
     this.#children = new Children(
       { program: options.program, runDir: options.runDir, stateDir: options.stateDir },
       {
+        first: collaborators.firstChildren,
         logger: this.#logger,
         board: this.#board,
         present: () => this.#inForce,

@@ -1,7 +1,8 @@
-import { type ChildProcess, fork } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { DirectorError } from "../base/director-error.ts";
 import type { LogEntry } from "../ports/logger.ts";
 import type { DownMessage, FactEntry, ReplyOutcome, StateEntry, UpMessage } from "./messages.ts";
+import { StartedChild } from "./started-child.ts";
 
 export interface ChildHandleOptions {
   /** Name in logs and errors. */
@@ -38,15 +39,14 @@ export class ChildHandle<Config, State, Fact = never> {
   #sent = 0;
   #received = 0;
 
-  constructor(options: ChildHandleOptions, events: ChildHandleEvents<State>) {
+  /** @param started the process, where it runs already; otherwise it is started now */
+  constructor(
+    options: ChildHandleOptions,
+    events: ChildHandleEvents<State>,
+    started = new StartedChild(options.program, options.args),
+  ) {
     this.#options = options;
-    this.#process = fork(options.program, [...options.args], {
-      // Last words of a child go to our own stderr.
-      stdio: ["ignore", "inherit", "inherit", "ipc"],
-      serialization: "json",
-      // Ctrl-C reaches every process of the terminal's group, and a child that is still loading would die of it.
-      detached: true,
-    });
+    this.#process = started.process;
     this.#process.on("message", (message: UpMessage<State>) => {
       this.#received += 1;
       if (message.type === "ready") events.onReady();
@@ -54,10 +54,7 @@ export class ChildHandle<Config, State, Fact = never> {
       else if (message.type === "log") events.onLog(message.entries, message.dropped, message.droppedEvents);
       else this.#settle(message.id, message.outcome);
     });
-    let ended = false;
-    const end = (code: number | null, signal: string | null) => {
-      if (ended) return;
-      ended = true;
+    started.onEnd((code, signal) => {
       for (const id of [...this.#pending.keys()]) {
         this.#settle(id, {
           ok: false,
@@ -66,12 +63,6 @@ export class ChildHandle<Config, State, Fact = never> {
         });
       }
       events.onExit(code, signal);
-    };
-    // Not "exit", which may come before the child's last messages.
-    this.#process.on("close", end);
-    // Spawning failed, or a message could not be sent; the latter is followed by "close".
-    this.#process.on("error", () => {
-      if (this.#process.pid === undefined) end(null, null);
     });
   }
 

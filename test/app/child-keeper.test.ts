@@ -4,8 +4,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { mock } from "node:test";
 import { fileURLToPath } from "node:url";
-import { ChildKeeper } from "../../src/app/child-keeper.ts";
+import { ChildKeeper, type ChildKeeperOptions } from "../../src/app/child-keeper.ts";
 import { ChildHandle } from "../../src/ipc/child-handle.ts";
+import { StartedChild } from "../../src/ipc/started-child.ts";
 import type { LogEntry } from "../../src/ports/logger.ts";
 
 const fixtures = fileURLToPath(new URL("../../../test/fixtures/children", import.meta.url));
@@ -18,7 +19,7 @@ function keeperOf(
   program: string,
   stopDeadlineMs = 5_000,
   replyTimeoutMs = 5_000,
-  watch = { askEveryMs: 60_000, frozenAfter: 8 },
+  watch: Pick<ChildKeeperOptions, "askEveryMs" | "frozenAfter" | "first"> = { askEveryMs: 60_000, frozenAfter: 8 },
 ) {
   const events = new EventEmitter();
   const log: LogEntry[] = [];
@@ -80,6 +81,39 @@ describe("child keeper", () => {
       ),
     );
     await keeper.stop();
+  });
+
+  describe("with a child that runs already", () => {
+    const begun = () => new StartedChild(join(fixtures, "obedient.mjs"), []);
+    const watchOf = (first: StartedChild) => {
+      const waiting = [first];
+      return { askEveryMs: 60_000, frozenAfter: 8, first: () => waiting.shift() };
+    };
+
+    it("configures that one, however long it has been ready, and starts its successor itself", async () => {
+      const first = begun();
+      await once(first.process, "spawn");
+      const { keeper, events } = keeperOf("obedient.mjs", 5_000, 5_000, watchOf(first));
+      keeper.start();
+      assert.equal(keeper.status().pid, first.process.pid);
+      await once(events, "configured");
+      const back = once(events, "configured");
+      void keeper.command("die", null);
+      assert.deepEqual(await back, [{ ok: true, value: { first: true } }, 1]);
+      assert.notEqual(keeper.status().pid, first.process.pid);
+    });
+
+    it("replaces it where it has ended before it was taken", async () => {
+      const first = begun();
+      first.process.kill("SIGKILL");
+      await once(first.process, "close");
+      const { keeper, events, log } = keeperOf("obedient.mjs", 5_000, 5_000, watchOf(first));
+      keeper.start();
+      assert.deepEqual(await once(events, "configured"), [{ ok: true, value: { first: true } }, 1]);
+      assert.ok(
+        log.some(({ message }) => message === "the checker process ended by signal SIGKILL; restart 1 in 100ms"),
+      );
+    });
   });
 
   it("gives a restarted child what was prepared for it while none ran", async () => {

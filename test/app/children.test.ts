@@ -38,6 +38,7 @@ function pair(folders: { readonly runDir?: string; readonly stateDir?: string } 
   const children = new Children(
     { program, runDir: "/run/x", stateDir: "/var/lib/x", ...folders },
     {
+      first: { take: () => undefined },
       logger,
       board,
       present: () => ({ config, keys: {} }),
