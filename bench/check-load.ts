@@ -18,7 +18,7 @@ const runner = new CheckRunner({
   clock: systemClock,
   alarms: new TimeoutAlarms(),
   random: Math.random,
-  createFactory: () => createCheckerFactory({ connector, runner: new SystemProcessRunner() }),
+  createFactory: () => createCheckerFactory({ connector, runner: new SystemProcessRunner(), Http: null }),
   onEvent: () => undefined,
 });
 const checked = toServiceConfigs(planTable(services, servers)).map((service) => ({

@@ -32,10 +32,10 @@ const ONLY_THE_CLIENT = {
     onResolve({ filter: /^undici$/ }, ({ path }) => ({ path, namespace: "client" }));
     onLoad({ filter: /^undici$/, namespace: "client" }, () => ({
       // As undici's own index puts them together.
-      contents: `import api from "undici/lib/api/index.js";
+      contents: `import request from "undici/lib/api/api-request.js";
         import Client from "undici/lib/dispatcher/client.js";
         import Dispatcher from "undici/lib/dispatcher/dispatcher.js";
-        Object.assign(Dispatcher.prototype, api);
+        Dispatcher.prototype.request = request;
         export { Client };`,
       resolveDir: root,
     }));

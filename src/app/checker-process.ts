@@ -1,6 +1,6 @@
 import { DirectorError } from "../base/director-error.ts";
 import { bySignal } from "../checks/checker.ts";
-import { createCheckerFactory } from "../checks/checker-factory.ts";
+import { createCheckerFactory, loadHttpChecker } from "../checks/checker-factory.ts";
 import { ScriptChecker } from "../checks/script.ts";
 import { ChildChannel } from "../ipc/child-channel.ts";
 import { RelayLogger } from "../log/relay.ts";
@@ -39,12 +39,13 @@ export function runCheckerProcess(): void {
   const logger = new RelayLogger(channel.outbox);
   const connector = openTcpConnector();
   const runner = new SystemProcessRunner();
+  let Http: Awaited<ReturnType<typeof loadHttpChecker>> | null = null;
   const checker = new Checker({
     clock: systemClock,
     alarms: new TimeoutAlarms(),
     logger,
     random: Math.random,
-    createFactory: () => createCheckerFactory({ connector, runner }),
+    createFactory: () => createCheckerFactory({ connector, runner, Http }),
     openTable: (stateDir) => openTable(stateDir, logger),
     readServices: readServicesNow,
     ownsServices: (stateDir) => loadOwnership(stateDir, logger).keys.size > 0,
@@ -69,14 +70,25 @@ export function runCheckerProcess(): void {
     publish: (key, state) => channel.outbox.state(key, state),
   });
   const sync = createSyncKeeper(logger, openKernel, (key, state) => channel.outbox.state(key, state));
+  let isStopping = false;
+  const configure = async (config: CheckerProcessConfig) => {
+    if (checksHttp(config)) Http ??= await loadHttpChecker();
+    if (isStopping) throw new DirectorError("CONTROL_REFUSED", "the checker process is stopping");
+    const reply = checker.configure(config);
+    traffic.configure(config.services);
+    return together(reply, sync.configure(config.sync));
+  };
+  let configured: Promise<unknown> = Promise.resolve();
   channel.listen({
     configure: (config) => {
-      const reply = checker.configure(config);
-      traffic.configure(config.services);
-      return together(reply, sync.configure(config.sync));
+      const reply = configure(config);
+      configured = reply.catch(() => undefined);
+      return reply;
     },
     facts: (entries) => sync.hear(entries),
-    command: (name, argument) => {
+    command: async (name, argument) => {
+      // What was sent after a configuration finds it taken.
+      await configured;
       if (name === "plan") return checker.plan(argument as CheckerPlanRequest);
       if (name === "override") return checker.override(argument as readonly OverrideChange[]);
       if (name !== "reconcile")
@@ -84,6 +96,7 @@ export function runCheckerProcess(): void {
       return together(checker.reconcile(), sync.reconcile());
     },
     stop: () => {
+      isStopping = true;
       traffic.stop();
       checker.stop();
       runner.killAll();
@@ -99,6 +112,10 @@ export function runCheckerProcess(): void {
     },
   });
   channel.outbox.ready();
+}
+
+function checksHttp({ services }: CheckerProcessConfig): boolean {
+  return services.some(({ servers }) => servers.some(({ checks }) => checks.some(({ type }) => type === "http")));
 }
 
 function together(reply: CheckerReply, changes: readonly string[]): CheckerReply {

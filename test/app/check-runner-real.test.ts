@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { CheckRunner, type CheckRunnerEvent } from "../../src/app/check-runner.ts";
 import { createCheckerFactory } from "../../src/checks/checker-factory.ts";
+import { HttpChecker } from "../../src/checks/http.ts";
 import { systemClock, TimeoutAlarms } from "../../src/sys/clock.ts";
 import { SystemProcessRunner } from "../../src/sys/process-runner.ts";
 import { NodeTcpConnector } from "../../src/sys/tcp-connector.ts";
@@ -30,7 +31,11 @@ describe("app/check-runner with real sockets and programs", () => {
       alarms: new TimeoutAlarms(),
       random: () => 0.5,
       createFactory: () =>
-        createCheckerFactory({ connector: new NodeTcpConnector(), runner: new SystemProcessRunner() }),
+        createCheckerFactory({
+          connector: new NodeTcpConnector(),
+          runner: new SystemProcessRunner(),
+          Http: HttpChecker,
+        }),
       onEvent: (event) => {
         for (const { wanted, tell } of waiting) if (wanted(event)) tell(systemClock.nowUs());
       },
