@@ -8,6 +8,8 @@ export interface StatusViewOptions {
   readonly paint: WordPaint;
   /** Width of the screen; null = it is none. */
   readonly columns: number | null;
+  /** Height of a screen that does not scroll; null = it does, or it is none. */
+  readonly rows: number | null;
   /** Every server of every service, also of those where all is well. */
   readonly all: boolean;
   /** Only this service, with every server. */

@@ -6,8 +6,10 @@ import { localTime } from "./when.ts";
 
 /** Services of each kind, well and not well, that are shown without being asked for. */
 const MAX_SERVICES = 20;
-/** Servers that are not well, of one service. */
+/** Servers that are not well, of one service … */
 const MAX_SERVERS = 10;
+/** … and of all: where many services are in trouble, each shows fewer of them, but one at least. */
+const MAX_SERVERS_OF_ALL = 20;
 
 /** A service with those of its servers that are shown, worst first unless all are. */
 interface Shown {
@@ -27,10 +29,11 @@ export function serviceLines(
   const isFull = options.all || options.service !== null;
   const troubled = services.filter((service) => !isWell(service));
   const well = services.filter(isWell);
+  const [first, room] = [troubled.slice(0, MAX_SERVICES), roomFor(troubled.length)];
   const shown: readonly Shown[] = isFull
     ? services.map((service) => ({ service, servers: service.servers, rest: "" }))
     : // What is wrong comes first: a screen may end before the last line.
-      [...troubled.slice(0, MAX_SERVICES).map(withTrouble), ...well.slice(0, MAX_SERVICES).map(quiet)];
+      [...first.map((service) => withTrouble(service, room)), ...well.slice(0, MAX_SERVICES).map(quiet)];
   const heads = shown.map(({ service }) => serviceRow(service, options));
   const rows = shown.map(({ servers }) => servers.map((server) => serverRow(server, options)));
   const [headWidths, widths] = [columnWidths(heads), columnWidths(rows.flat())];
@@ -56,14 +59,20 @@ function quiet(service: ServiceStatus): Shown {
   return { service, servers: [], rest: "" };
 }
 
-function withTrouble(service: ServiceStatus): Shown {
+/** Servers that each of so many services in trouble may show. */
+function roomFor(troubled: number): number {
+  const each = Math.floor(MAX_SERVERS_OF_ALL / Math.max(1, Math.min(troubled, MAX_SERVICES)));
+  return Math.min(MAX_SERVERS, Math.max(1, each));
+}
+
+function withTrouble(service: ServiceStatus, room: number): Shown {
   const trouble = service.servers.filter((server) => !isServing(server)).sort((a, b) => badness(b) - badness(a));
-  const hidden = trouble.slice(MAX_SERVERS);
+  const hidden = trouble.slice(room);
   const counted = [...new Set(hidden.map(stateOf))].map(
     (state) => `${grouped(hidden.filter((server) => stateOf(server) === state).length)} ${state}`,
   );
   const rest = hidden.length === 0 ? "" : `and ${counted.join(", ")} (--service ${service.name} shows all)`;
-  return { service, servers: trouble.slice(0, MAX_SERVERS), rest };
+  return { service, servers: trouble.slice(0, room), rest };
 }
 
 function isWell({ servers }: ServiceStatus): boolean {
@@ -139,7 +148,8 @@ function serverRow(server: ServerStatus, options: StatusViewOptions): readonly C
 
 function explain({ why, checks, override }: ServerStatus, { nowMs }: StatusViewOptions): string {
   const failing = checks.filter(({ verdict }) => verdict !== "up");
-  const shown = failing.length > 0 ? failing : checks;
+  // What the reason says already is not said again.
+  const shown = (failing.length > 0 ? failing : checks).filter(({ last }) => last === null || !why.includes(last));
   const until =
     override === null || override.until === null ? "" : `until ${localTime(override.until, new Date(nowMs))}`;
   return printable([why, until, ...shown.map(describeCheck)].filter((part) => part !== "").join("; "));

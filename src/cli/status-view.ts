@@ -7,6 +7,8 @@ import { localTime } from "./when.ts";
 
 /** Problems that are told at most; there are as many as services and instances. */
 const MAX_PROBLEMS = 10;
+/** On a screen that does not scroll they take one part in so many of its lines: who is master stands below them. */
+const PROBLEMS_SHARE = 3;
 
 /**
  * `holdfast status` for people: whether it is fine, and if not what is wrong, since when and why. What is well takes a line,
@@ -65,10 +67,18 @@ function missedLines({ schedules }: DirectorStatus, { nowMs, paint, columns }: S
   });
 }
 
-function problemLines({ problems }: DirectorStatus, { paint, columns }: StatusViewOptions): readonly string[] {
-  const shown = problems.slice(0, MAX_PROBLEMS).map((problem) => [cell("!", paint.bad), cell(printable(problem))]);
-  const rest = problems.length - shown.length;
-  return [...shown.flatMap((cells) => row(cells, [1], 2, columns)), ...(rest > 0 ? [`     and ${rest} more`] : [])];
+function problemLines({ problems }: DirectorStatus, { paint, columns, rows }: StatusViewOptions): readonly string[] {
+  const room = rows === null ? Number.POSITIVE_INFINITY : Math.floor(rows / PROBLEMS_SHARE);
+  const lines: string[] = []; // bounded by MAX_PROBLEMS
+  let told = 0;
+  for (const problem of problems.slice(0, MAX_PROBLEMS)) {
+    const next = row([cell("!", paint.bad), cell(printable(problem))], [1], 2, columns);
+    if (told > 0 && lines.length + next.length > room) break;
+    lines.push(...next);
+    told += 1;
+  }
+  const rest = problems.length - told;
+  return rest > 0 ? [...lines, `     and ${rest} more`] : lines;
 }
 
 function instanceLines(instances: readonly InstanceStatus[], options: StatusViewOptions): readonly string[] {

@@ -46,9 +46,15 @@ export async function statusCommand(
   });
 }
 
-function render(status: DirectorStatus, { all, service }: StatusCommandOptions, terminal: Terminal): string {
+/** @param rows height of a screen that does not scroll; null = it does */
+function render(
+  status: DirectorStatus,
+  { all, service }: StatusCommandOptions,
+  terminal: Terminal,
+  rows: number | null = null,
+): string {
   const columns = terminal.out.size?.()?.columns ?? null;
-  return renderStatus(status, { nowMs: Date.now(), paint: paintsFor(terminal), columns, all, service });
+  return renderStatus(status, { nowMs: Date.now(), paint: paintsFor(terminal), columns, rows, all, service });
 }
 
 function noSuchService({ services }: DirectorStatus, wanted: string | null): string | null {
@@ -139,7 +145,8 @@ class Watch {
 
   #frame(status: DirectorStatus): string {
     const paint = paintsFor(this.#terminal);
-    const text = render(status, this.#options, this.#terminal);
+    const rows = this.#terminal.out.size?.()?.rows ?? null;
+    const text = render(status, this.#options, this.#terminal, rows);
     const time = new Date().toLocaleTimeString("sv-SE");
     const head = paint.dim(`${time}  every ${formatDurationUs(this.#everyUs)}  Ctrl-C ends`);
     if (this.#goneAtMs === null) return `${head}\n${text}`;

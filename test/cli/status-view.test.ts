@@ -24,7 +24,15 @@ const painted: WordPaint = {
 /** As of 125 s after everything began. */
 function show(status: DirectorStatus, change: Partial<StatusViewOptions> = {}): string {
   const nowMs = Date.parse(at(125));
-  return renderStatus(status, { nowMs, paint: plainPaint, columns: null, all: false, service: null, ...change });
+  return renderStatus(status, {
+    nowMs,
+    paint: plainPaint,
+    columns: null,
+    rows: null,
+    all: false,
+    service: null,
+    ...change,
+  });
 }
 
 const DEGRADED = directorStatus({
@@ -223,8 +231,49 @@ describe("status for people: ten thousand servers", () => {
     assert.match(shown.join("\n"), /\n {4}and 8,990 down \(--service big shows all\)\n {2}fine/);
   });
   it("and where every service is in trouble", () => {
-    const services = Array.from({ length: 100 }, (_, i) => serviceStatus(`s${i}`, many(2, 1)));
-    assert.equal(lines(directorStatus({ services })).at(-1), "  and 80 more with servers that do not serve");
+    const services = Array.from({ length: 100 }, (_, i) => serviceStatus(`s${i}`, many(100, 3)));
+    const shown = lines(directorStatus({ services }));
+    assert.equal(shown.at(-1), "  and 80 more with servers that do not serve");
+    assert.match(
+      shown.join("\n"),
+      /\n {2}s7 .*\n {4}10\.0\.0\.0:80 {2}down .*\n {8}.*\n {4}and 2 down \(--service s7 shows all\)\n {2}s8 /,
+    );
+    assert.ok(shown.length < 110, shown.join("\n"));
+  });
+  it("and where ten services lose some: each shows two of them", () => {
+    const services = Array.from({ length: 10 }, (_, i) => serviceStatus(`s${i}`, many(1_000, 27)));
+    const problems = services.map(
+      ({ name }) => `service ${name}: 27 of 1000 servers down (10.0.0.0:80, 10.0.0.1:80 …)`,
+    );
+    const shown = lines(directorStatus({ services, problems }));
+    assert.ok(shown.length < 90, shown.join("\n"));
+    assert.equal(shown.filter((line) => /^ {4}10\./.test(line)).length, 20);
+  });
+  it("on a screen that does not scroll, problems leave room for who is master", () => {
+    const problems = Array.from(
+      { length: 10 },
+      (_, i) => `service s${i}: 27 of 1000 servers down ${"(10.0.0.0:80) ".repeat(5)}`,
+    );
+    const shown = show(directorStatus({ problems }), { columns: 80, rows: 24 }).split("\n");
+    // A third of the lines: four problems, two lines each.
+    assert.match(shown[7] ?? "", /^ {2}! {2}service s3: /);
+    assert.deepEqual(shown.slice(9, 12), ["     and 6 more", "", "INSTANCES"]);
+    const tiny = show(directorStatus({ problems }), { columns: 80, rows: 3 });
+    assert.match(tiny, /service s0.*\n.*\n {5}and 9 more\n/);
+  });
+  it("what a reason says already is not said again", () => {
+    const last = "10.0.0.11:80 refused the connection";
+    const down = downServer("10.0.0.11:80", {
+      why: `tcp fails: ${last}`,
+      checks: [
+        checkStatus({ name: "tcp", verdict: "down", last }),
+        checkStatus({ name: "http", verdict: "down", last: null }),
+      ],
+    });
+    assert.match(
+      show(directorStatus({ services: [serviceStatus("web", [down])] })),
+      / {4}tcp fails: 10\.0\.0\.11:80 refused the connection; http: no attempt yet\n/,
+    );
   });
 
   it("says until when a reload is to be confirmed", () => {
