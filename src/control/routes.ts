@@ -5,6 +5,7 @@ import { parseConfirmTime } from "./confirm-time.ts";
 import type { DrillHandlers } from "./drill-routes.ts";
 import { type EventSource, EventStreams } from "./event-stream.ts";
 import { parseEventQuery } from "./events.ts";
+import { jsonPieces } from "./json-pieces.ts";
 import { type OverrideAnswer, type OverrideOrder, parseOverrideOrder, type ServerOverrideStatus } from "./overrides.ts";
 import type { ConfirmAnswer, ControlError, DirectorStatus, HandoverAnswer, ReloadReport } from "./status.ts";
 
@@ -39,6 +40,8 @@ export interface RouteRequest {
 export type Answer =
   | { readonly type: "json"; readonly status: number; readonly body: unknown }
   | { readonly type: "text"; readonly status: number; readonly contentType: string; readonly text: string | Buffer }
+  /** JSON that may be long: written piece by piece, as fast as it is taken, with a turn for everybody else in between. */
+  | { readonly type: "pieces"; readonly pieces: Iterable<string> }
   /** Goes on until the client leaves. */
   | {
       readonly type: "stream";
@@ -64,11 +67,14 @@ export interface Route {
   run(request: RouteRequest): Answer | Promise<Answer>;
 }
 
+/** A status, its services, one of them, its servers. */
+const STATUS_DEPTH = 4;
+
 /** The whole API, in the order in which it is described. */
 export function routesOf(handlers: ControlHandlers): readonly Route[] {
   const streams = new EventStreams(handlers.events);
   return [
-    { method: "GET", path: "/v1/status", run: () => json(handlers.status()) },
+    { method: "GET", path: "/v1/status", run: () => long(handlers.status(), STATUS_DEPTH) },
     { method: "GET", path: "/v1/plan", run: async () => resultOf(await handlers.plan()) },
     {
       method: "POST",
@@ -165,6 +171,11 @@ function numbers({ contentType, body }: { readonly contentType: string; readonly
 
 function json(body: unknown): Answer {
   return { type: "json", status: 200, body };
+}
+
+/** @param depth levels that are opened between pieces */
+function long(body: unknown, depth: number): Answer {
+  return { type: "pieces", pieces: jsonPieces(body, depth) };
 }
 
 function resultOf(result: Result<unknown, ControlError>): Answer {

@@ -1,6 +1,9 @@
 import { chmodSync, chownSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { connect } from "node:net";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { setImmediate as turn } from "node:timers/promises";
 import { DirectorError, errnoNameOf, messageOf } from "../base/director-error.ts";
 import { type Answer, type ControlHandlers, matchPath, type Route, refused, routesOf } from "./routes.ts";
 
@@ -118,6 +121,12 @@ async function bodyOf(request: IncomingMessage): Promise<string | null> {
 
 function answer(response: ServerResponse, reply: Answer): void {
   if (response.headersSent) return;
+  if (reply.type === "pieces") {
+    response.writeHead(200, { "content-type": "application/json" });
+    // A reader that left in the middle; nobody is told.
+    pipeline(Readable.from(inTurns(reply.pieces)), response).catch(() => undefined);
+    return;
+  }
   if (reply.type === "stream") {
     response.writeHead(200, { "content-type": reply.contentType, "cache-control": "no-store" });
     response.flushHeaders();
@@ -135,4 +144,12 @@ function answer(response: ServerResponse, reply: Answer): void {
     reply.type === "json" ? ["application/json", `${JSON.stringify(reply.body)}\n`] : [reply.contentType, reply.text];
   response.writeHead(reply.status, { "content-type": contentType, "content-length": Buffer.byteLength(text) });
   response.end(text);
+}
+
+async function* inTurns(pieces: Iterable<string>): AsyncGenerator<string, void> {
+  for (const piece of pieces) {
+    yield piece;
+    await turn();
+  }
+  yield "\n";
 }

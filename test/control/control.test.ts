@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
@@ -92,6 +93,32 @@ describe("control API over a unix socket", () => {
   it("answers status", async () => {
     await listen();
     assert.deepEqual(await client().status(), STATUS);
+  });
+
+  it("writes a long status in pieces, and others are answered before its end", async () => {
+    const problems = Array.from({ length: 200_000 }, (_, i) => `service s${i}: no server can serve`);
+    await listen({ status: () => ({ ...STATUS, problems }) });
+    const ended: string[] = [];
+    const [long] = await Promise.all([
+      client()
+        .status()
+        .finally(() => ended.push("status")),
+      client()
+        .overrides()
+        .finally(() => ended.push("overrides")),
+    ]);
+    assert.deepEqual(long, { ...STATUS, problems });
+    assert.deepEqual(ended, ["overrides", "status"]);
+  });
+
+  it("survives a reader that leaves in the middle of a long status", async () => {
+    const problems = Array.from({ length: 200_000 }, (_, i) => `service s${i}: no server can serve`);
+    await listen({ status: () => ({ ...STATUS, problems }) });
+    const socket = connect(path, () => socket.write("GET /v1/status HTTP/1.1\r\nhost: x\r\n\r\n"));
+    await once(socket, "data");
+    socket.destroy();
+    await once(socket, "close");
+    assert.deepEqual((await client().status()).problems.length, problems.length);
   });
 
   it("answers what a reload would change", async () => {
