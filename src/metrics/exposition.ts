@@ -1,6 +1,7 @@
+import { setImmediate as turn } from "node:timers/promises";
 import { type Metric, Registry, type RegistryContentType } from "prom-client";
 import { FAMILIES } from "./families.ts";
-import type { Family, FamilyType, Sample } from "./family.ts";
+import type { Family, Sample } from "./family.ts";
 import type { MetricsSnapshot } from "./snapshot.ts";
 
 const TEXT: RegistryContentType = Registry.PROMETHEUS_CONTENT_TYPE;
@@ -11,6 +12,9 @@ const OPEN_METRICS: RegistryContentType = Registry.OPENMETRICS_CONTENT_TYPE;
  * tenth of this process's time, and with few servers a text is some milliseconds old.
  */
 const REUSE = 9;
+
+/** Samples that are written in one turn: some milliseconds. */
+const SAMPLES_PER_TURN = 2_000;
 
 /** What a scrape gets. */
 export interface Exposed {
@@ -33,9 +37,7 @@ interface Made extends Exposed {
 export class Exposition {
   readonly #with: ExpositionCollaborators;
   /** One for each format: that of OpenMetrics renames its counters. */
-  readonly #registries: ReadonlyMap<RegistryContentType, Registry<RegistryContentType>>;
-  /** The snapshot that is being written. */
-  #snapshot: MetricsSnapshot | null = null;
+  readonly #writers = new Map([TEXT, OPEN_METRICS].map((type) => [type, new Writer(type)]));
   /** The last text of each format, and the one that is being made: those who ask meanwhile get that. */
   readonly #made = new Map<RegistryContentType, Made>();
   #making: Promise<unknown> = Promise.resolve();
@@ -43,7 +45,6 @@ export class Exposition {
 
   constructor(collaborators: ExpositionCollaborators) {
     this.#with = collaborators;
-    this.#registries = new Map([TEXT, OPEN_METRICS].map((type) => [type, this.#registryOf(type)]));
   }
 
   /** @param accept the header of the request: Prometheus prefers OpenMetrics */
@@ -55,62 +56,88 @@ export class Exposition {
   }
 
   #begin(type: RegistryContentType): Promise<Made> {
-    // One after the other: both formats read the same snapshot field.
+    // One after the other: two at once would leave others half as many turns.
     const making = this.#making.then(() => this.#make(type)).finally(() => this.#underWay.delete(type));
     this.#making = making.catch(() => undefined);
     this.#underWay.set(type, making);
     return making;
   }
 
-  /** Family by family, with a turn for everybody else between them: ten thousand servers are a hundred thousand lines. */
   async #make(type: RegistryContentType): Promise<Made> {
     const startMs = this.#with.nowMs();
-    this.#snapshot = this.#with.snapshot();
-    const registry = this.#registries.get(type);
-    const parts: string[] = []; // bounded by FAMILIES
-    for (const { name } of registry?.getMetricsAsArray() ?? []) {
-      parts.push((await registry?.getSingleMetricAsString(name)) ?? "");
-      await turn();
-    }
-    this.#snapshot = null;
-    const body = Buffer.from(`${parts.join("\n")}\n${type === OPEN_METRICS ? "# EOF\n" : ""}`);
+    const parts: Buffer[] = []; // bounded by the families and the configured objects
+    for await (const part of this.#writers.get(type)?.write(this.#with.snapshot()) ?? []) parts.push(part);
+    if (type === OPEN_METRICS) parts.push(Buffer.from("# EOF\n"));
+    const body = Buffer.concat(parts);
     const nowMs = this.#with.nowMs();
     const made = { contentType: type, body, untilMs: nowMs + (nowMs - startMs) * REUSE };
     this.#made.set(type, made);
     return made;
   }
+}
 
-  #registryOf(type: RegistryContentType): Registry<RegistryContentType> {
-    const registry = new Registry<RegistryContentType>();
-    registry.setContentType(type);
-    for (const family of FAMILIES) {
-      const read = () => (this.#snapshot === null ? [] : family.read(this.#snapshot));
-      // The registry asks a metric for no more than this; the classes of the library count for themselves.
-      registry.registerMetric(new ReadMetric(nameIn(type, family), family, read) as unknown as Metric);
+/** Writes all families in one format. */
+class Writer {
+  readonly #registry = new Registry<RegistryContentType>();
+  readonly #metrics: readonly ReadMetric[];
+
+  constructor(type: RegistryContentType) {
+    this.#registry.setContentType(type);
+    this.#metrics = FAMILIES.map((family) => new ReadMetric(nameIn(type, family), family));
+    // The registry asks a metric for no more than this; the classes of the library count for themselves.
+    for (const metric of this.#metrics) this.#registry.registerMetric(metric as unknown as Metric);
+  }
+
+  /** Page by page, with a turn for everybody else before each: ten thousand servers are a hundred thousand lines. */
+  async *write(snapshot: MetricsSnapshot): AsyncGenerator<Buffer, void> {
+    for (const metric of this.#metrics) {
+      let isFirst = true;
+      for (const page of pagesOf(metric.family.read(snapshot))) {
+        await turn();
+        metric.page = page;
+        const text = await this.#registry.getSingleMetricAsString(metric.name);
+        yield Buffer.from(`${isFirst ? text : withoutHead(text)}\n`);
+        isFirst = false;
+      }
+      metric.page = [];
     }
-    return registry;
   }
 }
 
 /** A family in the shape in which prom-client's registry reads metrics. */
 class ReadMetric {
   readonly name: string;
-  readonly help: string;
-  readonly type: FamilyType;
-  readonly aggregator = "sum";
-  readonly #read: () => Iterable<Sample>;
+  readonly family: Family;
+  /** What the registry reads: as many of the samples as are written in one turn. */
+  page: readonly Sample[] = [];
 
-  constructor(name: string, { help, type }: Family, read: () => Iterable<Sample>) {
+  constructor(name: string, family: Family) {
     this.name = name;
-    this.help = help;
-    this.type = type;
-    this.#read = read;
+    this.family = family;
   }
 
   get(): Promise<unknown> {
-    const { name, help, type, aggregator } = this;
-    return Promise.resolve({ name, help, type, aggregator, values: [...this.#read()] });
+    const { type, help } = this.family;
+    return Promise.resolve({ name: this.name, help, type, aggregator: "sum", values: this.page });
   }
+}
+
+/** Samples in pages; one at least, which may be empty. */
+function* pagesOf(samples: Iterable<Sample>): Generator<readonly Sample[], void> {
+  let page: Sample[] = []; // bounded by SAMPLES_PER_TURN
+  for (const sample of samples) {
+    if (page.length === SAMPLES_PER_TURN) {
+      yield page;
+      page = [];
+    }
+    page.push(sample);
+  }
+  yield page;
+}
+
+/** Without the two lines that say what the name means: they stand before the first page alone. */
+function withoutHead(text: string): string {
+  return text.slice(text.indexOf("\n", text.indexOf("\n") + 1) + 1);
 }
 
 /** In OpenMetrics `_total` belongs to the samples of a counter, not to its name; the registry writes it there. */
@@ -130,8 +157,4 @@ function likes(accept: string | undefined, type: string): number {
     .filter(([name]) => name?.toLowerCase() === type)
     .map(([, ...parameters]) => Number(parameters.find((word) => word.startsWith("q="))?.slice(2) ?? 1));
   return Math.max(0, ...qualities.filter((quality) => quality >= 0));
-}
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

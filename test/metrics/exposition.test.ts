@@ -165,6 +165,33 @@ describe("metrics as Prometheus reads them", () => {
     assert.equal(state.taken, 4);
   });
 
+  it("of ten thousand servers is written in turns, and reads as if it were not", async () => {
+    const [web] = sampleStatus().services;
+    const [first] = web?.servers ?? [];
+    assert.ok(web !== undefined && first !== undefined);
+    const servers = Array.from({ length: 10_000 }, (_, i) => ({ ...first, server: `10.0.${i >> 8}.${i & 255}:80` }));
+    const { scrape } = rig(sampleSnapshot({ ...sampleStatus(), services: [{ ...web, servers }] }));
+    let turns = 0;
+    let isDone = false;
+    const count = (): void => {
+      turns += 1;
+      if (!isDone) setImmediate(count);
+    };
+    count();
+    const { lines } = await scrape();
+    isDone = true;
+    for (const { name } of FAMILIES) assert.equal(lines.filter((line) => line.startsWith(`# TYPE ${name} `)).length, 1);
+    const weights = lines.filter((line) => line.startsWith("holdfast_server_weight{"));
+    assert.deepEqual(
+      weights,
+      servers.map(({ server }) => `holdfast_server_weight{service="web",server="${server}"} 3`),
+    );
+    const attempts = lines.filter((line) => line.startsWith("holdfast_check_attempts_total{"));
+    assert.equal(new Set(attempts).size, 30_000);
+    // As many as there are pages of two thousand samples, and then some.
+    assert.ok(turns > FAMILIES.length + lines.length / 2_500, `${turns} turns for ${lines.length} lines`);
+  });
+
   it("makes one text for all who ask at the same time", async () => {
     const { state, scrape } = rig();
     const all = await Promise.all([scrape(), scrape(), scrape("application/openmetrics-text"), scrape()]);
