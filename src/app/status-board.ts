@@ -19,6 +19,12 @@ import {
 
 type OverrideOf = (service: string, server: string) => OverrideStatus | null;
 
+/** Under which keys a configured server stands here. */
+interface ServerKeys {
+  readonly state: string;
+  readonly traffic: string;
+}
+
 /** What the children last said about each object; `status` is answered from here and never waits for a child. */
 export class StatusBoard {
   /** Bounded by the configured objects: children remove what is gone. */
@@ -27,6 +33,9 @@ export class StatusBoard {
   readonly #resting = new Set<string>();
   readonly #servers = new Map<string, CheckedServer>();
   readonly #traffic = new Map<string, TrafficState>();
+
+  /** Made once for each service of a configuration: they are most of what a status of ten thousand servers costs. */
+  readonly #keys = new WeakMap<ServiceConfig, readonly ServerKeys[]>();
 
   #sync: SyncStatus | null = null;
   #drift: DriftStatus | null = null;
@@ -103,22 +112,32 @@ export class StatusBoard {
   /** Whether every server has had its first verdict. */
   isTableKnown({ services }: DirectorConfig): boolean {
     return services.every((service) =>
-      service.servers.every((server) => {
-        const status = this.#servers.get(serverKey(service.name, formatEndpoint(server)));
+      this.#keysOf(service).every(({ state }) => {
+        const status = this.#servers.get(state);
         return status !== undefined && status.verdict !== "unknown";
       }),
     );
   }
 
   servers(service: ServiceConfig, overrideOf: OverrideOf = () => null): readonly ServerStatus[] {
-    return service.servers
-      .map((server) => this.#servers.get(serverKey(service.name, formatEndpoint(server))))
-      .filter((status) => status !== undefined)
-      .map((status) => ({
-        ...status,
-        connections: connectionsOf(this.serverTraffic(service.name, status.server)),
-        override: overrideOf(service.name, status.server),
-      }));
+    return this.#keysOf(service).flatMap(({ state, traffic }) => {
+      const status = this.#servers.get(state);
+      if (status === undefined) return [];
+      const counted = (this.#traffic.get(traffic) ?? []) as readonly ServerTraffic[];
+      const override = overrideOf(service.name, status.server);
+      return [{ ...status, connections: connectionsOf(counted), override }];
+    });
+  }
+
+  #keysOf(service: ServiceConfig): readonly ServerKeys[] {
+    const known = this.#keys.get(service);
+    if (known !== undefined) return known;
+    const keys = service.servers.map((server) => {
+      const name = formatEndpoint(server);
+      return { state: serverKey(service.name, name), traffic: serverTrafficKey(service.name, name) };
+    });
+    this.#keys.set(service, keys);
+    return keys;
   }
 }
 
