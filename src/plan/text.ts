@@ -2,6 +2,9 @@ import type { Connections, KernelPlan, PlanGroup, PlanStep } from "./model.ts";
 
 const SIGNS = { add: "+", change: "~", remove: "-" } as const;
 
+/** Lines about one object that change nothing, such as servers that are down: more of them are counted. */
+const MAX_NOTES = 10;
+
 /** The plan as it reads on a terminal: like a diff, with `+`, `-` and `~` in front of what changes. */
 export function planLines(plan: KernelPlan): readonly string[] {
   const { configuration } = plan;
@@ -33,10 +36,12 @@ export function summaryLine({ summary }: KernelPlan): string {
 }
 
 function groupLines({ title, steps, notes }: PlanGroup): readonly string[] {
+  const rest = notes.length - MAX_NOTES;
   return [
     `  ${title}`,
     ...steps.map((step) => `${SIGNS[step.type]}   ${stepText(step)}`),
-    ...notes.map((note) => `    ${note}`),
+    ...notes.slice(0, MAX_NOTES).map((note) => `    ${note}`),
+    ...(rest > 0 ? [`    and ${rest} more such lines (--json has them)`] : []),
   ];
 }
 

@@ -8,7 +8,7 @@ import { diff } from "../../src/ipvs/diff.ts";
 import { serviceKey } from "../../src/ipvs/keys.ts";
 import type { CurrentTable, ObservedTable } from "../../src/ipvs/observed.ts";
 import { knownDecisions, overruled, startDecisions } from "../../src/plan/decisions.ts";
-import { joinPlan } from "../../src/plan/model.ts";
+import { joinPlan, stepOf } from "../../src/plan/model.ts";
 import { planServices } from "../../src/plan/services.ts";
 import { planLines, summaryLine } from "../../src/plan/text.ts";
 import { arbitraryTable } from "../support/arbitrary-ipvs.ts";
@@ -202,5 +202,13 @@ describe("plan/services", () => {
     const cuts = { established: 10_000, other: 5_000 };
     assert.deepEqual(plan.summary, { add: 0, change: 5_000, remove: 5_000, cuts, hasChanges: true });
     assert.equal(planLines(plan).length, 10_005);
+  });
+
+  it("counts lines that change nothing where there are many, and lists every change", () => {
+    const notes = Array.from({ length: 12 }, (_, i) => `server 10.0.0.${i}:80 is down and stays out of the table`);
+    const steps = notes.map((_, i) => stepOf(`server 10.0.1.${i}:80`, null, "dr weight 1"));
+    const lines = planLines(joinPlan([{ section: "services", title: "service web", steps, notes }], { basis: "" }));
+    assert.equal(lines.filter((line) => line.startsWith("+ ")).length, 12);
+    assert.deepEqual(lines.slice(-4, -2), [`    ${notes[9]}`, "    and 2 more such lines (--json has them)"]);
   });
 });
