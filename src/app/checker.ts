@@ -6,17 +6,16 @@ import type { IpvsConfig, ServiceConfig } from "../config/model.ts";
 import type { DriftStatus } from "../control/status.ts";
 import type { DrainCount } from "../health/overrides.ts";
 import { type Decision, isSameDecision } from "../health/weights.ts";
-import { describeChange, type IpvsChange } from "../ipvs/changes.ts";
+import { describeChange, type IpvsChange, summarizeChanges } from "../ipvs/changes.ts";
 import { DesiredTable, decisionKey, servicesByKey } from "../ipvs/desired.ts";
 import type { IpvsTable } from "../ipvs/model.ts";
 import { servingServers } from "../ipvs/serving.ts";
 import type { PlanGroup } from "../plan/model.ts";
 import { planServices, type ServicesNow } from "../plan/services.ts";
 import type { Alarm, AlarmFactory, Clock } from "../ports/clock.ts";
-import type { EventFacts, LogEntry, Logger } from "../ports/logger.ts";
+import type { LogEntry, Logger } from "../ports/logger.ts";
 import type { TrackFact } from "../vrrp/track.ts";
 import { CheckRunner, type CheckRunnerEvent } from "./check-runner.ts";
-import { stateText } from "./checked-server.ts";
 import { CheckerOverrides } from "./checker-overrides.ts";
 import { DriftKeeper } from "./drift-keeper.ts";
 import { describeRemaining, type IpvsReport, type IpvsTableKeeper } from "./ipvs-table.ts";
@@ -33,6 +32,7 @@ import {
 import { ServerNews } from "./server-news.ts";
 import { TrackScripts, type TrackScriptsCollaborators } from "./track-scripts.ts";
 import { TrackedServices } from "./tracked-services.ts";
+import { VerdictLog } from "./verdict-log.ts";
 
 /**
  * The first change of the table is made at once. When they follow each other, the next one waits as long as the last one
@@ -73,6 +73,7 @@ export class Checker {
   readonly #overrides: CheckerOverrides;
   readonly #drift: DriftKeeper;
   readonly #news: ServerNews;
+  readonly #verdicts: VerdictLog;
   readonly #tracked: TrackedServices;
   #config: CheckerProcessConfig | null = null;
   /** The configured services by their keys in the kernel's table. */
@@ -91,6 +92,7 @@ export class Checker {
   constructor(collaborators: CheckerCollaborators) {
     this.#with = collaborators;
     const { clock, alarms, random, createFactory } = collaborators;
+    this.#verdicts = new VerdictLog(collaborators.logger);
     this.#runner = new CheckRunner({ clock, alarms, random, createFactory, onEvent: (event) => this.#onEvent(event) });
     this.#trackScripts = new TrackScripts({
       clock,
@@ -152,9 +154,11 @@ export class Checker {
     this.#services = servicesByKey(config.services);
     const overruled = this.#overrides.configure(config.services, config.overrides ?? []);
     const serving = this.#runner.hasNews(config.services) ? this.#servingNow(config.services) : new Set<string>();
-    this.#runner.reconfigure(
-      { services: config.services, maxConcurrentScripts: config.scripts.maxConcurrent },
-      (service, server) => serving.has(decisionKey(service.name, server)),
+    this.#verdicts.together(() =>
+      this.#runner.reconfigure(
+        { services: config.services, maxConcurrentScripts: config.scripts.maxConcurrent },
+        (service, server) => serving.has(decisionKey(service.name, server)),
+      ),
     );
     for (const { service, server } of overruled) this.#redecide(service, server);
     const reply = this.reconcile();
@@ -279,7 +283,6 @@ export class Checker {
 
   /** @param found what the checks say; null = no longer configured */
   #onDecision(service: string, server: string, found: Decision | null): void {
-    const where = `service ${service}: server ${server}`;
     const key = `${service} ${server}`;
     const from = this.#decisions.get(key) ?? null;
     const to = found === null ? null : this.#overrides.rule(service, server, found);
@@ -298,19 +301,7 @@ export class Checker {
     } else {
       this.#decisions.set(key, to);
       this.#news.changed(service, server);
-      if (from !== null || to.verdict !== "unknown") {
-        this.#say(
-          to.verdict === "down" ? "warning" : "notice",
-          `${where}: ${stateText(from)} -> ${stateText(to)}: ${to.why}`,
-          {
-            type: "server",
-            subject: `service ${service} server ${server}`,
-            from: from === null ? null : stateText(from),
-            to: stateText(to),
-            cause: to.why,
-          },
-        );
-      }
+      if (from !== null || to.verdict !== "unknown") this.#verdicts.tell({ service, server, from, to });
     }
     this.#scheduleApply();
   }
@@ -367,8 +358,8 @@ export class Checker {
 
   /** Logs what a change of the table came to. @returns one line per change */
   #report(report: IpvsReport): readonly string[] {
-    const lines = this.#describe(report.changes);
-    for (const line of lines) this.#say("info", `ipvs: ${line}`);
+    for (const line of summarizeChanges(report.changes, (service) => this.#nameOf(service)))
+      this.#say("info", `ipvs: ${line}`);
     for (const key of report.adopted)
       this.#say(
         "notice",
@@ -376,7 +367,7 @@ export class Checker {
       );
     this.#reportTrouble(report);
     this.#drift.changed(report);
-    return lines;
+    return this.#describe(report.changes);
   }
 
   /** What did not work, once while it is the same: it is tried again every second. */
@@ -394,7 +385,7 @@ export class Checker {
     this.#say("error", `ipvs: ${what}: ${messageOf(error)}. ${error.remedy}`);
   }
 
-  #say(level: LogEntry["level"], message: string, event?: EventFacts): void {
-    this.#with.logger.log({ level, source: "checker", message, ...(event === undefined ? {} : { event }) });
+  #say(level: LogEntry["level"], message: string): void {
+    this.#with.logger.log({ level, source: "checker", message });
   }
 }

@@ -1,7 +1,5 @@
+import { listed } from "../base/listed.ts";
 import type { ModelDiff, PartsDiff } from "../config/diff.ts";
-
-/** Names that one clause has in full; of more it says how many. */
-const MAX_NAMES = 5;
 
 /** What a reload changes, one clause each, in the order a person thinks of it. */
 export function describeChanges(diff: ModelDiff): readonly string[] {
@@ -30,12 +28,4 @@ function describeParts(what: string, { added, removed, changed }: PartsDiff): re
     ...(removed.length === 0 ? [] : [`${listed(what, removed)} removed`]),
     ...[...byFields].map(([fields, names]) => `${listed(what, names)}: ${fields} changed`),
   ];
-}
-
-/** `server a`, `servers a, b`, `servers a, b, c, d, e and 15 more`. */
-function listed(what: string, names: readonly string[]): string {
-  if (names.length === 1) return `${what} ${names[0]}`;
-  const shown = names.length > MAX_NAMES + 1 ? names.slice(0, MAX_NAMES) : names;
-  const rest = names.length - shown.length;
-  return `${what}s ${shown.join(", ")}${rest === 0 ? "" : ` and ${rest} more`}`;
 }

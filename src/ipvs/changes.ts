@@ -1,3 +1,4 @@
+import { groupedBy, listed, MANY_ALIKE } from "../base/listed.ts";
 import { destinationKey, serviceKey } from "./keys.ts";
 import type { IpvsOperation, ServiceIdentity, ServiceSettings, Tunnel } from "./model.ts";
 import type { CurrentDestination, CurrentService, CurrentTable } from "./observed.ts";
@@ -95,9 +96,32 @@ function textAfter(operation: IpvsOperation): string | null {
  * The sentence of a log line.
  * @param name of the service in the configuration; null = it does not stand there, or not any more
  */
-export function describeChange({ service, server, from, to }: IpvsChange, name: string | null): string {
-  const which = name === null ? `service ${service}` : `service ${name} (${service})`;
-  const subject = server === null ? which : `${which} server ${server}`;
+export function describeChange(change: IpvsChange, name: string | null): string {
+  return sentence(change, name, change.server === null ? "" : ` server ${change.server}`);
+}
+
+/**
+ * The same for a log: where many servers of a service change alike, as when a table is loaded, one line says so.
+ * @param nameOf gives the name of a service in the configuration
+ */
+export function summarizeChanges(
+  changes: readonly IpvsChange[],
+  nameOf: (service: string) => string | null,
+): readonly string[] {
+  const groups = groupedBy(changes, ({ service, server, from, to }) =>
+    JSON.stringify([service, server === null, from, to]),
+  );
+  return groups.flatMap((alike) => {
+    const [first] = alike;
+    if (first === undefined || alike.length <= MANY_ALIKE)
+      return alike.map((change) => describeChange(change, nameOf(change.service)));
+    const servers = alike.map(({ server }) => server ?? "");
+    return [sentence(first, nameOf(first.service), ` ${listed("server", servers)}`)];
+  });
+}
+
+function sentence({ service, from, to }: IpvsChange, name: string | null, whose: string): string {
+  const subject = `${name === null ? `service ${service}` : `service ${name} (${service})`}${whose}`;
   if (from === null) return `${subject} added: ${to}`;
   if (to === null) return `${subject} removed, was: ${from}`;
   return `${subject} changed: ${from} -> ${to}`;

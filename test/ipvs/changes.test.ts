@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { changesOf, describeChange } from "../../src/ipvs/changes.ts";
+import { changesOf, describeChange, summarizeChanges } from "../../src/ipvs/changes.ts";
 import { diff } from "../../src/ipvs/diff.ts";
 import type { VirtualService } from "../../src/ipvs/model.ts";
 import { arbitraryTable } from "../support/arbitrary-ipvs.ts";
@@ -69,6 +69,24 @@ describe("ipvs/changes", () => {
       ["service tcp://192.0.2.10:80 removed, was: sh fallback port persistent 300s/24"],
     );
     assert.equal(changesOf([], diff([], [WEB], new Set())).length, 4);
+  });
+
+  it("many servers of a service that change alike are one line of a log, and all others their own", () => {
+    const [first] = WEB.destinations;
+    assert.ok(first);
+    const many = Array.from({ length: 11 }, (_, i) => ({ ...first, address: `10.0.1.${i}` }));
+    const nameOf = () => "web";
+    const added = changesOf([], diff([], [{ ...WEB, destinations: [...many, { ...first, weight: 9 }] }], new Set()));
+    assert.deepEqual(summarizeChanges(added, nameOf), [
+      "service web (tcp://192.0.2.10:80) added: sh fallback port persistent 300s/24",
+      `service web (tcp://192.0.2.10:80) servers 10.0.1.0:80, 10.0.1.1:80, 10.0.1.2:80, 10.0.1.3:80, 10.0.1.4:80 and 6 more added: dr weight ${first.weight}`,
+      "service web (tcp://192.0.2.10:80) server 10.0.0.1:80 added: dr weight 9",
+    ]);
+    const few = added.slice(0, 10);
+    assert.deepEqual(
+      summarizeChanges(few, nameOf),
+      few.map((change) => describeChange(change, "web")),
+    );
   });
 
   it("there is a change exactly for what differs (property)", () => {
