@@ -40,7 +40,7 @@ export function createCheckerFactory(ports: {
         return new TcpChecker({ check, target }, ports.connector);
       case "http":
         assert(ports.Http !== null, "an http check in a configuration without one");
-        return bySignal(new ports.Http({ check, target }, { contexts, pattern }));
+        return new ports.Http({ check, target }, { contexts, pattern });
       case "script":
         return bySignal(new ScriptChecker({ check, target }, ports.runner));
       default:

@@ -42,7 +42,7 @@ export interface SignalChecker {
   close(): void;
 }
 
-/** A signal and a promise per attempt: little beside a request or a program, a quarter of the price of a bare connect. */
+/** A signal and a promise per attempt: little beside a program, a quarter of the price of a bare connect. */
 export function bySignal(checker: SignalChecker): Checker {
   return {
     begin: (done) => {

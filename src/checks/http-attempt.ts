@@ -3,6 +3,7 @@ import { formatDurationUs } from "../base/duration.ts";
 import { type Endpoint, formatEndpoint } from "../base/endpoint.ts";
 import type { HttpCheckConfig, StatusRange } from "../config/model.ts";
 import type { BodyMatcher } from "./body-matcher.ts";
+import type { Attempt } from "./checker.ts";
 import { connectFailure } from "./connect-errors.ts";
 import { fail, type Outcome, pass, quote } from "./outcome.ts";
 
@@ -16,7 +17,7 @@ export type HttpPhase = "connecting" | "tls" | "waiting" | "body";
  * One attempt, as undici's handler: it judges the status, feeds the body to the matcher and decides once.
  * `onDecided` is called exactly once, perhaps from inside undici's parser.
  */
-export class HttpAttempt implements Dispatcher.DispatchHandler {
+export class HttpAttempt implements Attempt, Dispatcher.DispatchHandler {
   phase: HttpPhase = "connecting";
   /** Undici is done with this request: the response was read to its end, or no connection came about. */
   leavesClientClean = false;
@@ -46,7 +47,7 @@ export class HttpAttempt implements Dispatcher.DispatchHandler {
     this.#onDecided(outcome);
   }
 
-  decideTimeout(): void {
+  abort(): void {
     const within = `within ${formatDurationUs(this.#check.timeoutUs)}`;
     const where = formatEndpoint(this.#endpoint);
     const sentences: Readonly<Record<HttpPhase, string>> = {
@@ -82,6 +83,7 @@ export class HttpAttempt implements Dispatcher.DispatchHandler {
 
   onResponseEnd(): void {
     this.leavesClientClean = true;
+    withoutStacks();
     if (!this.#isDecided && this.#matcher !== null) this.decide(this.#matcher.end());
   }
 
@@ -89,6 +91,22 @@ export class HttpAttempt implements Dispatcher.DispatchHandler {
     this.leavesClientClean = !this.#isDecided && this.phase === "connecting";
     this.decide(errorOutcome(error, this.phase, this.#endpoint));
   }
+}
+
+/** What a fault of the program shows. */
+const STACK_FRAMES = Error.stackTraceLimit;
+
+/**
+ * To close a connection in good order, undici makes an error that nobody sees, and Node spells out its stack: a fifth of the price of
+ * an attempt. Until the parser has finished the piece that it is reading, errors come without one.
+ */
+function withoutStacks(): void {
+  Error.stackTraceLimit = 0;
+  queueMicrotask(restoreStacks);
+}
+
+function restoreStacks(): void {
+  Error.stackTraceLimit = STACK_FRAMES;
 }
 
 function formatRanges(ranges: readonly StatusRange[]): string {

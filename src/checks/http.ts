@@ -5,7 +5,7 @@ import { type Endpoint, formatEndpoint } from "../base/endpoint.ts";
 import type { HttpCheckConfig } from "../config/model.ts";
 import { type BodyMatcher, ContainsMatcher, PatternMatcher } from "./body-matcher.ts";
 import type { BodyPattern } from "./body-pattern.ts";
-import type { CheckTarget, SignalChecker } from "./checker.ts";
+import type { Attempt, Checker, CheckTarget } from "./checker.ts";
 import { HttpAttempt, MAX_HEADER_BYTES } from "./http-attempt.ts";
 import { fail, type Outcome } from "./outcome.ts";
 import { type TlsContexts, type TlsSettings, tlsSettings } from "./tls-settings.ts";
@@ -33,7 +33,7 @@ export interface HttpCheckerParts {
  * end in good order (a new one costs as much as the attempt), and thrown away after any other: undici would connect
  * again to find out that an aborted request is gone.
  */
-export class HttpChecker implements SignalChecker {
+export class HttpChecker implements Checker {
   readonly #check: HttpCheckConfig;
   readonly #endpoint: Endpoint;
   readonly #headers: readonly string[];
@@ -57,27 +57,26 @@ export class HttpChecker implements SignalChecker {
     this.#tls = check.tls !== null && context?.ok ? tlsSettings(check.tls, check, target, context.value) : null;
   }
 
-  attempt(signal: AbortSignal): Promise<Outcome> {
-    if (this.#fault !== null) return Promise.resolve(this.#fault);
-    return new Promise((resolve) => {
-      const options = { check: this.#check, endpoint: this.#endpoint, matcher: this.#matcher() };
-      const attempt = new HttpAttempt(options, (outcome) => {
-        signal.removeEventListener("abort", onAbort);
-        // After the parser has finished the piece that it is reading: a small response has ended by then. The caller
-        // hears last, since it may begin the next attempt at once.
-        queueMicrotask(() => {
-          this.#finish(attempt);
-          resolve(outcome);
-        });
+  begin(done: (outcome: Outcome) => void): Attempt {
+    const fault = this.#fault;
+    const options = { check: this.#check, endpoint: this.#endpoint, matcher: this.#matcher() };
+    const attempt = new HttpAttempt(options, (outcome) => {
+      // After the parser has finished the piece that it is reading: a small response has ended by then. The caller
+      // hears last, since it may begin the next attempt at once.
+      queueMicrotask(() => {
+        this.#finish(attempt);
+        done(outcome);
       });
-      const onAbort = () => attempt.decideTimeout();
-      this.#attempt = attempt;
-      if (signal.aborted) return attempt.decideTimeout();
-      signal.addEventListener("abort", onAbort);
-      this.#client ??= this.#newClient();
-      const { method, path } = this.#check;
-      this.#client.dispatch({ method, path, headers: [...this.#headers], reset: true }, attempt);
     });
+    if (fault !== null) {
+      attempt.decide(fault);
+      return attempt;
+    }
+    this.#attempt = attempt;
+    this.#client ??= this.#newClient();
+    const { method, path } = this.#check;
+    this.#client.dispatch({ method, path, headers: [...this.#headers], reset: true }, attempt);
+    return attempt;
   }
 
   close(): void {

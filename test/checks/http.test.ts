@@ -6,6 +6,7 @@ import { HttpChecker } from "../../src/checks/http.ts";
 import type { Outcome } from "../../src/checks/outcome.ts";
 import { TlsContexts } from "../../src/checks/tls-settings.ts";
 import type { HttpCheckConfig } from "../../src/config/model.ts";
+import { attemptBy } from "../support/attempts.ts";
 import { httpCheck, target } from "../support/check-configs.ts";
 import { closedPort, listen, listenRaw, pour, type TestServer } from "../support/servers.ts";
 
@@ -17,7 +18,7 @@ function checkerFor(port: number, options: Partial<HttpCheckConfig> = {}): HttpC
 
 async function attempt(port: number, options: Partial<HttpCheckConfig> = {}): Promise<Outcome> {
   const checker = checkerFor(port, options);
-  const outcome = await checker.attempt(new AbortController().signal);
+  const outcome = await attemptBy(checker);
   checker.close();
   return outcome;
 }
@@ -63,7 +64,7 @@ describe("checks/http", () => {
     server = await listen(createServer((_request, response) => response.end("fine")));
     const checker = checkerFor(server.port);
     for (let i = 0; i < 5; i++) {
-      assert.equal((await checker.attempt(new AbortController().signal)).passed, true);
+      assert.equal((await attemptBy(checker)).passed, true);
     }
     checker.close();
     assert.equal(server.connections(), 5);
@@ -154,7 +155,7 @@ describe("checks/http", () => {
   it("connect_refused when nobody listens, again and again", async () => {
     const checker = checkerFor(await closedPort());
     for (let i = 0; i < 3; i++) {
-      assert.equal(reasonOf(await checker.attempt(new AbortController().signal)), "connect_refused");
+      assert.equal(reasonOf(await attemptBy(checker)), "connect_refused");
     }
     checker.close();
   });
@@ -229,7 +230,7 @@ describe("checks/http", () => {
           socket.once("close", () => resolve());
         }).then(async (started) => {
           server = started;
-          outcome = checkerFor(started.port, options).attempt(deadline.signal);
+          outcome = attemptBy(checkerFor(started.port, options), deadline.signal);
         });
       });
       let outcome: Promise<Outcome> | undefined;
@@ -256,10 +257,10 @@ describe("checks/http", () => {
         socket.once("data", () => socket.write(`${ok}content-length: 9\r\n\r\nhalf`)),
       );
       const checker = checkerFor(server.port, { expectBody });
-      const outcome = checker.attempt(deadline.signal);
+      const outcome = attemptBy(checker, deadline.signal);
       // Abort once the piece of the body has surely been read: a second attempt on its own connection has passed it.
       const probe = checkerFor(server.port);
-      assert.equal((await probe.attempt(new AbortController().signal)).passed, true);
+      assert.equal((await attemptBy(probe)).passed, true);
       await new Promise((resolve) => setImmediate(resolve));
       deadline.abort();
       assert.equal(reasonOf(await outcome), "timeout");
@@ -271,13 +272,13 @@ describe("checks/http", () => {
       server = await listen(full);
       const deadline = new AbortController();
       const checker = checkerFor(server.port);
-      const outcome = checker.attempt(deadline.signal);
+      const outcome = attemptBy(checker, deadline.signal);
       deadline.abort();
       assert.match((await outcome).detail, /^no connection to 127\.0\.0\.1:\d+ within 500ms$/);
       // The checker is good for another attempt.
       const aborted = new AbortController();
       aborted.abort();
-      assert.equal(reasonOf(await checker.attempt(aborted.signal)), "timeout");
+      assert.equal(reasonOf(await attemptBy(checker, aborted.signal)), "timeout");
       checker.close();
     });
 
@@ -292,8 +293,8 @@ describe("checks/http", () => {
       );
       const deadline = new AbortController();
       const checker = checkerFor(server.port);
-      assert.equal(reasonOf(await checker.attempt(deadline.signal)), "timeout");
-      assert.equal(reasonOf(await checker.attempt(new AbortController().signal)), "passed");
+      assert.equal(reasonOf(await attemptBy(checker, deadline.signal)), "timeout");
+      assert.equal(reasonOf(await attemptBy(checker)), "passed");
       checker.close();
       assert.equal(server.connections(), 2);
     });

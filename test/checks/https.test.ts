@@ -8,6 +8,7 @@ import { HttpChecker } from "../../src/checks/http.ts";
 import type { Outcome } from "../../src/checks/outcome.ts";
 import { TlsContexts } from "../../src/checks/tls-settings.ts";
 import type { HttpCheckConfig, TlsConfig } from "../../src/config/model.ts";
+import { attemptBy } from "../support/attempts.ts";
 import { createAuthority } from "../support/certificates.ts";
 import { httpCheck, target, tls } from "../support/check-configs.ts";
 import { listen, listenRaw, type TestServer } from "../support/servers.ts";
@@ -50,7 +51,7 @@ describe("checks/http over TLS", () => {
     const check = httpCheck({ tls: tls(settings), ...options });
     const parts = { contexts: new TlsContexts(), pattern: (source: string) => new BodyPattern(source) };
     const checker = new HttpChecker({ check, target: target(port) }, parts);
-    return { checker, outcome: await checker.attempt(new AbortController().signal) };
+    return { checker, outcome: await attemptBy(checker) };
   }
 
   async function attempt(
@@ -59,7 +60,7 @@ describe("checks/http over TLS", () => {
     options: Partial<HttpCheckConfig> = {},
   ): Promise<Outcome> {
     const { checker, outcome } = await single(port, settings, options);
-    const again = await checker.attempt(new AbortController().signal);
+    const again = await attemptBy(checker);
     assert.deepEqual(again, outcome, "a second attempt by the same checker ends otherwise");
     checker.close();
     return outcome;
@@ -145,7 +146,7 @@ describe("checks/http over TLS", () => {
     server = await listenRaw((socket) => socket.once("data", () => deadline.abort()));
     const check = httpCheck({ tls: tls() });
     const parts = { contexts: new TlsContexts(), pattern: (source: string) => new BodyPattern(source) };
-    const outcome = await new HttpChecker({ check, target: target(server.port) }, parts).attempt(deadline.signal);
+    const outcome = await attemptBy(new HttpChecker({ check, target: target(server.port) }, parts), deadline.signal);
     assert.equal(outcome.passed === false && outcome.reason, "timeout");
     assert.match(outcome.detail, /did not finish the TLS handshake within 500ms/);
   });
