@@ -81,11 +81,21 @@ export function isInNetwork(ip: IpText, cidr: Cidr): boolean {
 
 /** Addresses that only programs on the same machine reach. */
 export function isLoopback(ip: IpText): boolean {
+  if (familyOf(ip) === 4) return firstByte(ip) === 127;
   return ipaddr.parse(ip).range() === "loopback";
 }
 
 /** Addresses that no packet to one host can carry: unspecified, multicast, limited broadcast. */
 export function isUnicast(ip: IpText): boolean {
+  if (familyOf(ip) === 4) {
+    const first = firstByte(ip);
+    return first !== 0 && (first < 224 || first > 239) && ip !== "255.255.255.255";
+  }
   const range = ipaddr.parse(ip).range();
   return range !== "multicast" && range !== "unspecified" && range !== "broadcast";
+}
+
+/** The library goes through its table of networks for each address: a tenth of what a file of ten thousand servers takes. */
+function firstByte(ipv4: IpText): number {
+  return Number.parseInt(ipv4, 10);
 }
