@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { EXIT, type ExitCode } from "./base/exit-codes.ts";
 import type { Handlers } from "./cli/program.ts";
+import type { FirstChildren } from "./ipc/started-child.ts";
 
 /**
  * Picks a role and loads only what it needs: the vrrp process must come up without commander, yaml or zod.
@@ -36,7 +37,7 @@ async function runSweep(args: readonly string[]): Promise<ExitCode> {
       runDir: String(runDir),
       stateDir: String(stateDir),
       nodeName: hostname(),
-      program: fileURLToPath(import.meta.url),
+      program: PROGRAM,
     },
     {
       files: nodeFiles,
@@ -62,6 +63,17 @@ async function runComplete(words: readonly string[]): Promise<ExitCode> {
   return EXIT.OK;
 }
 
+const PROGRAM = fileURLToPath(import.meta.url);
+
+/** Those that a daemon begins ahead; null = this is none. */
+let firstChildren: FirstChildren | null = null;
+
+async function beginChildren(): Promise<FirstChildren> {
+  const { FirstChildren } = await import("./ipc/started-child.ts");
+  firstChildren ??= new FirstChildren(PROGRAM);
+  return firstChildren;
+}
+
 async function main(argv: readonly string[]): Promise<ExitCode | null> {
   const [first, role = ""] = argv;
   const internal = first === "internal" && process.send !== undefined ? INTERNAL_ROLES[role] : undefined;
@@ -71,6 +83,8 @@ async function main(argv: readonly string[]): Promise<ExitCode | null> {
   }
   if (first === "internal" && role === "sweep") return runSweep(argv.slice(2));
   if (first === "internal" && role === "complete") return runComplete(argv.slice(3));
+  // Before anything else is loaded: the first advert waits for them.
+  if (first === "run") await beginChildren();
   const [{ runProgram }, { readVersion }, { onSuspend }] = await Promise.all([
     import("./cli/program.ts"),
     import("./cli/version.ts"),
@@ -89,21 +103,15 @@ async function main(argv: readonly string[]): Promise<ExitCode | null> {
   const terminal = { out: stream(process.stdout), err: stream(process.stderr), env: process.env };
   const handlers: Handlers = {
     run: async (options) => {
-      const program = fileURLToPath(import.meta.url);
-      const { FirstChildren } = await import("./ipc/started-child.ts");
-      const firstChildren = new FirstChildren(program);
-      try {
-        const [{ runDaemon }, { nodeFiles }] = await Promise.all([
-          import("./app/daemon.ts"),
-          import("./sys/node-files.ts"),
-        ]);
-        return await runDaemon(
-          { ...options, nodeName: hostname(), version: readVersion(), program, env: process.env },
-          { files: nodeFiles, complain: terminal.err.write, firstChildren },
-        );
-      } finally {
-        firstChildren.end();
-      }
+      const [{ runDaemon }, { nodeFiles }, firstChildren] = await Promise.all([
+        import("./app/daemon.ts"),
+        import("./sys/node-files.ts"),
+        beginChildren(),
+      ]);
+      return runDaemon(
+        { ...options, nodeName: hostname(), version: readVersion(), program: PROGRAM, env: process.env },
+        { files: nodeFiles, complain: terminal.err.write, firstChildren },
+      );
     },
     check: async (options) => {
       const [{ check }, { nodeFiles }] = await Promise.all([import("./cli/check.ts"), import("./sys/node-files.ts")]);
@@ -268,4 +276,5 @@ process.on("uncaughtException", (thrown) => {
 
 // The exit code is set and not forced, so that everything printed reaches a pipe.
 const exitCode = await main(process.argv.slice(2));
+(firstChildren as FirstChildren | null)?.end();
 if (exitCode !== null) process.exitCode = exitCode;
