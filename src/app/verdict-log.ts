@@ -38,7 +38,7 @@ export class VerdictLog {
       take();
     } finally {
       this.#new = null;
-      const groups = groupedBy(found, ({ service, to }) => JSON.stringify([service, stateText(to), to.why]));
+      const groups = groupedBy(found, ({ service, to }) => `${service} ${stateText(to)} ${to.why}`);
       for (const alike of groups) {
         if (alike.length > MANY_ALIKE) this.#tellMany(alike);
         else for (const verdict of alike) this.#tellOne(verdict);

@@ -108,8 +108,9 @@ export function summarizeChanges(
   changes: readonly IpvsChange[],
   nameOf: (service: string) => string | null,
 ): readonly string[] {
-  const groups = groupedBy(changes, ({ service, server, from, to }) =>
-    JSON.stringify([service, server === null, from, to]),
+  const groups = groupedBy(
+    changes,
+    ({ service, server, from, to }) => `${service} ${server === null} ${from} -> ${to}`,
   );
   return groups.flatMap((alike) => {
     const [first] = alike;
