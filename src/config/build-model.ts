@@ -4,6 +4,7 @@ import { bitsOf, familyOf } from "../base/ip.ts";
 import { buildChecks, type CheckContext } from "./build-checks.ts";
 import { DEFAULTS } from "./defaults.ts";
 import type {
+  CheckConfig,
   DirectorConfig,
   DrillsConfig,
   HmacConfig,
@@ -133,6 +134,8 @@ function buildTrack(raw: RawTrack | undefined): TrackConfig {
 export function buildService(name: string, raw: RawService, context: CheckContext): ServiceConfig {
   const listen = Array.isArray(raw.listen) ? raw.listen : [raw.listen];
   const bits = bitsOf(familyOf(listen[0]?.address ?? "0.0.0.0"));
+  // One list for all of them: ten thousand servers have a handful of checks.
+  const checks = buildChecks(raw.checks ?? [], context);
   return {
     name,
     listen,
@@ -142,7 +145,7 @@ export function buildService(name: string, raw: RawService, context: CheckContex
     persistence: buildPersistence(raw.persistence, bits),
     ...buildForward(raw.forward),
     onDown: raw.onDown ?? DEFAULTS.onDown,
-    servers: raw.servers.map((server) => buildServer(server, raw.checks ?? [], context)),
+    servers: raw.servers.map((server) => buildServer(server, checks, context)),
   };
 }
 
@@ -158,17 +161,13 @@ function buildPersistence(raw: RawService["persistence"], bits: number): Persist
   return { timeoutS: timeout / MICROSECONDS_PER_SECOND, prefixLength: prefix ?? bits };
 }
 
-function buildServer(
-  raw: RawServer,
-  serviceChecks: NonNullable<RawService["checks"]>,
-  context: CheckContext,
-): ServerConfig {
+function buildServer(raw: RawServer, serviceChecks: readonly CheckConfig[], context: CheckContext): ServerConfig {
   const server = "port" in raw ? { address: raw } : raw;
   return {
     address: server.address.address,
     port: server.address.port,
     weight: server.weight ?? DEFAULTS.weight,
-    checks: buildChecks(server.checks ?? serviceChecks, context),
+    checks: server.checks === undefined ? serviceChecks : buildChecks(server.checks, context),
   };
 }
 
