@@ -1,10 +1,14 @@
 import { Buffer } from "node:buffer";
 import { type ChildProcess, spawn } from "node:child_process";
+import { getPriority, setPriority } from "node:os";
 import { messageOf } from "../base/director-error.ts";
 import type { ProcessOutcome, ProcessRequest, ProcessRunner } from "../ports/process-runner.ts";
 
 /** After the program has ended, how long a descendant outside its group may keep the pipe before output counts as complete. */
 const PIPE_GRACE_MS = 50;
+/** How much nicer programs are than this process: beside one of ours that wants to run they get a tenth of a processor. */
+const NICER = 10;
+const NICEST = 19;
 
 /**
  * Runs programs, each in a session and process group of its own. When the program ends, by itself or not, its group is
@@ -36,6 +40,7 @@ export class SystemProcessRunner implements ProcessRunner {
       return Promise.resolve({ type: "failed", message: messageOf(thrown) });
     }
     this.#running.add(child);
+    giveWay(child);
     return new Promise((resolve) => this.#follow(child, request, signal, resolve));
   }
 
@@ -89,6 +94,16 @@ export class SystemProcessRunner implements ProcessRunner {
       child.stdout.once("close", finish);
       pipeTimer = setTimeout(finish, PIPE_GRACE_MS);
     });
+  }
+}
+
+/** Scripts that burn processor time, dozens of them at once, must not delay what this program does in the same service. */
+function giveWay({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  try {
+    setPriority(pid, Math.min(NICEST, getPriority() + NICER));
+  } catch {
+    // It has ended already, or a sandbox forbids it: then it competes as an equal.
   }
 }
 

@@ -56,4 +56,10 @@ describe("systemd/holdfast.service", () => {
       assert.match(text, new RegExp(`^# ${capability}: \\w`, "m"));
     assert.equal(settings.get("AmbientCapabilities"), "");
   });
+
+  it("lets scripts give way, and holds nobody back who speaks VRRP", () => {
+    // `settings` has the last of several lines.
+    assert.match(settings.get("SystemCallFilter") ?? "", /\bsetpriority\b/);
+    assert.equal(settings.has("CPUQuota"), false);
+  });
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { getPriority, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ProcessRequest } from "../../src/ports/process-runner.ts";
 import { SystemProcessRunner } from "../../src/sys/process-runner.ts";
@@ -55,6 +55,18 @@ describe("process runner", () => {
     assert.deepEqual(await runner.run(request, never), { type: "exited", code: 0, stdout: "A=1\nB=x y\n" });
     assert.deepEqual(await runner.run(shell("exit 7"), never), { type: "exited", code: 7, stdout: "" });
     assert.equal(runner.running, 0);
+  });
+
+  it("makes programs nicer than this one, and what they start", async () => {
+    const stop = new AbortController();
+    const script = `echo $$ >${folder}/leader; sleep 60 & echo $! >${folder}/started; wait`;
+    const running = new SystemProcessRunner().run(shell(script), stop.signal);
+    const [leader, started] = [await pidIn("leader"), await pidIn("started")];
+    const nice = Math.min(19, getPriority() + 10);
+    await until(() => getPriority(leader) === nice, "the program gives way");
+    assert.ok([nice, getPriority()].includes(getPriority(started)), "started before or after");
+    stop.abort();
+    await running;
   });
 
   it("keeps the first bytes of a long output and does not stall its writer", async () => {
