@@ -15,17 +15,10 @@ import { MAX_LISTEN_MS, type Question, type Survey, surveyOf } from "../doctor/s
 import { AdvertListener } from "../sys/advert-listener.ts";
 import { whoHas } from "../sys/arp-prober.ts";
 import { readInterfaces } from "../sys/interface-facts.ts";
-import {
-  clockKeeper,
-  defaultRoutes,
-  descriptorLimit,
-  missingCapabilities,
-  moduleStates,
-  neighbourLimits,
-  sysctlFacts,
-} from "../sys/machine-facts.ts";
+import { clockKeeper, defaultRoutes, moduleStates, neighbourLimits, sysctlFacts } from "../sys/machine-facts.ts";
 import { loadNative } from "../sys/native.ts";
 import { probePaths } from "../sys/path-probe.ts";
+import { daemonProcesses, ownRights } from "../sys/process-rights.ts";
 import { writeSysctl } from "../sys/sysctl.ts";
 import type { HmacSha256 } from "../vrrp/hmac.ts";
 
@@ -55,7 +48,8 @@ export async function lookAround(
     routes,
     neededOf(config).map(({ name }) => name),
   );
-  const sees = native.ok && missingCapabilities().length === 0;
+  const own = ownRights();
+  const sees = native.ok && own.capabilities.includes("CAP_NET_RAW");
   if (!sees && survey.listen.length > 0) {
     unseen.push({
       what: "who answers ARP for the virtual addresses, and the adverts of others",
@@ -71,11 +65,16 @@ export async function lookAround(
   }
   const [heard, reached] = await Promise.all([sees ? listen(survey, interfaces, note) : [], probePaths(survey.paths)]);
   const virtualAnswers = sees ? await ask(survey.virtualAddresses, interfaces, note) : [];
-  const checkerPid = status?.processes.find(({ name }) => name === "checker")?.pid ?? null;
-  const limit = checkerPid === null ? null : descriptorLimit(checkerPid);
+  const daemon = status === null ? null : daemonFacts(status);
+  if (daemon?.processes.length === 0) {
+    unseen.push({
+      what: "the rights of the running daemon",
+      why: "its processes do not show in /proc; run this as root, in the daemon's container if it has one",
+    });
+  }
   const { limits, unseen: unseenLimits } = neighbourLimits();
   const facts: DoctorFacts = {
-    missingCapabilities: missingCapabilities(),
+    own,
     addonProblem,
     kernelRelease: release(),
     modules,
@@ -83,14 +82,12 @@ export async function lookAround(
     interfaces,
     defaultRoutes: routes,
     neighbours: limits,
-    descriptorLimit: limit ?? descriptorLimit(null) ?? Number.POSITIVE_INFINITY,
-    descriptorHolder: limit === null ? "a program started from here" : "the running checker",
     heard,
     virtualAnswers,
     serverAnswers: [],
     paths: reached.paths,
     clockKeeper: clockKeeper(),
-    daemon: status === null ? null : daemonFacts(status),
+    daemon,
     unseen: [...unseen, ...(config.services.length > 0 ? unseenLimits : []), ...reached.unseen],
   };
   // Only somebody unknown is worth a question to every server of the network.
@@ -98,8 +95,11 @@ export async function lookAround(
   return isStrange ? { ...facts, serverAnswers: await ask(survey.servers, interfaces, note) } : facts;
 }
 
-function daemonFacts({ instances }: DirectorStatus): DaemonFacts {
+function daemonFacts({ pid: supervisor, processes, instances }: DirectorStatus): DaemonFacts {
+  // One that is being started again has none; `holdfast status` says so.
+  const children = processes.flatMap(({ name, pid }) => (pid === null ? [] : [{ name, pid }]));
   return {
+    processes: daemonProcesses(supervisor, children),
     instances: instances.map(({ name, phase, priority, held }) => ({ name, phase, priority, held })),
   };
 }

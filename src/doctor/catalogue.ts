@@ -13,6 +13,15 @@ export const CATALOGUE = {
     meaning:
       "Without these rights holdfast cannot speak VRRP, move addresses or write the IPVS table, and the doctor sees little.",
   },
+  "daemon-not-privileged": {
+    severity: "error",
+    meaning:
+      "The running daemon cannot do what the configuration asks for: an instance goes to fault, services are not written, and a start ends with 77.",
+  },
+  "realtime-not-granted": {
+    severity: "warning",
+    meaning: "The daemon works without real-time priority and warns: a busy machine or disk may delay adverts.",
+  },
   "addon-missing": {
     severity: "error",
     meaning: "Without the native addon holdfast has no raw and netlink sockets: it does not start.",
@@ -78,7 +87,8 @@ export const CATALOGUE = {
   },
   "descriptors-few": {
     severity: "error",
-    meaning: "Each check that runs holds a descriptor; without one it fails, and servers that are well go down.",
+    meaning:
+      "Checks, sockets and control connections hold a descriptor each; where none is left, checks are not made and sockets not opened.",
   },
   "address-already-here": {
     severity: "error",

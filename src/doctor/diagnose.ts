@@ -6,6 +6,7 @@ import type { DoctorFacts } from "./facts.ts";
 import { machineFindings } from "./machine-findings.ts";
 import { networkFindings } from "./network-findings.ts";
 import { type HearingCollaborators, hearings } from "./peer-findings.ts";
+import { rightsFindings } from "./rights-findings.ts";
 
 /** The settings that this configuration relies on and does not make itself. */
 export function neededOf({ services, ipvs, sync }: DirectorConfig): SysctlNeed[] {
@@ -26,6 +27,7 @@ export function diagnose(
 ): DoctorFinding[] {
   const heard = hearings(config, facts, collaborators);
   const findings = [
+    ...rightsFindings(config, facts),
     ...machineFindings(config, facts, neededOf(config)),
     ...networkFindings(config, facts),
     ...[...heard.values()].flatMap((hearing) => hearing.findings),

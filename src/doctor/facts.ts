@@ -58,8 +58,31 @@ export interface NeighbourLimits {
   readonly thresholds: readonly [number, number, number];
 }
 
-/** What the running daemon says of itself. */
+/** The capabilities that a process of holdfast may need. */
+export type Capability = "CAP_NET_ADMIN" | "CAP_NET_RAW" | "CAP_SYS_NICE" | "CAP_IPC_LOCK";
+
+/** What the kernel lets a process do and have. */
+export interface ProcessRights {
+  /** Those that are in force. */
+  readonly capabilities: readonly Capability[];
+  /** Those that it could have at most: what its unit leaves to it. */
+  readonly bounding: readonly Capability[];
+  readonly descriptorLimit: number;
+  /** By a capability or by a limit that stands in for it. */
+  readonly mayRunRealtime: boolean;
+  readonly mayLockMemory: boolean;
+}
+
+export interface DaemonProcess {
+  readonly name: "supervisor" | "vrrp" | "checker";
+  readonly pid: number;
+  readonly rights: ProcessRights;
+}
+
+/** What the running daemon says of itself, and what the kernel says of it. */
 export interface DaemonFacts {
+  /** The supervisor first; empty = they do not show here. */
+  readonly processes: readonly DaemonProcess[];
   readonly instances: readonly {
     readonly name: string;
     readonly phase: string;
@@ -71,8 +94,8 @@ export interface DaemonFacts {
 
 /** What was seen of this machine and its networks. */
 export interface DoctorFacts {
-  /** Names of capabilities that this process lacks. */
-  readonly missingCapabilities: readonly string[];
+  /** Of the process that looks. */
+  readonly own: ProcessRights;
   /** Why the native addon cannot be used; null = it can. */
   readonly addonProblem: string | null;
   /** `6.1.0-18-amd64`. */
@@ -85,9 +108,6 @@ export interface DoctorFacts {
   /** Interfaces that an IPv4 default route leaves by. */
   readonly defaultRoutes: readonly string[];
   readonly neighbours: readonly NeighbourLimits[];
-  readonly descriptorLimit: number;
-  /** Whose limit that is: `the running checker`, `programs started from here`. */
-  readonly descriptorHolder: string;
   readonly heard: readonly HeardPacket[];
   readonly virtualAnswers: readonly ArpAnswers[];
   readonly serverAnswers: readonly ArpAnswers[];

@@ -9,33 +9,19 @@ const TUNNEL_SINCE: Readonly<Record<TunnelConfig["type"], readonly [number, numb
   gue: [5, 2],
   gre: [5, 3],
 };
-/** Sockets, files and pipes of a checker that runs no check. */
-const SPARE_DESCRIPTORS = 64;
 
-/** Findings about this machine alone: rights, kernel, settings, limits. */
+/** Findings about this machine alone: kernel, settings, clock. */
 export function machineFindings(
   config: DirectorConfig,
   facts: DoctorFacts,
   needs: readonly SysctlNeed[],
 ): DoctorFinding[] {
   return [
-    ...privilegeFindings(facts),
     ...moduleFindings(config, facts),
     ...tunnelFindings(config, facts),
     ...sysctlFindings(facts, needs),
-    ...descriptorFindings(config, facts),
     ...clockFindings(config, facts),
   ];
-}
-
-function privilegeFindings({ missingCapabilities: missing, addonProblem }: DoctorFacts): DoctorFinding[] {
-  const findings: DoctorFinding[] = [];
-  if (missing.length > 0) {
-    const title = `this program runs without ${missing.join(" and ")}`;
-    findings.push(finding("not-privileged", title, "sudo holdfast doctor"));
-  }
-  if (addonProblem !== null) findings.push(finding("addon-missing", addonProblem, "npm rebuild"));
-  return findings;
 }
 
 function moduleFindings({ services }: DirectorConfig, { modules, kernelRelease }: DoctorFacts): DoctorFinding[] {
@@ -73,22 +59,6 @@ function sysctlFindings({ sysctls }: DoctorFacts, needs: readonly SysctlNeed[]):
     const title = `sysctl ${name} is ${present}, needed is ${wanted}, for ${why}`;
     return [finding("sysctl-needed", title, command, [{ name: parts, value: wanted }])];
   });
-}
-
-function descriptorFindings({ services }: DirectorConfig, facts: DoctorFacts): DoctorFinding[] {
-  const { descriptorLimit: limit, descriptorHolder: holder } = facts;
-  const checks = services
-    .flatMap(({ servers }) => servers)
-    .reduce((sum, server) => sum + server.checks.filter(({ type }) => type !== "script").length, 0);
-  if (checks === 0 || checks + SPARE_DESCRIPTORS <= limit) return [];
-  const title = `${holder} may have ${limit} descriptors, and ${checks} checks may run at the same time`;
-  return [
-    finding(
-      "descriptors-few",
-      title,
-      `systemctl edit holdfast   # [Service] LimitNOFILE=${roundUp(checks * 2)}, then restart`,
-    ),
-  ];
 }
 
 function clockFindings({ instances }: DirectorConfig, { clockKeeper }: DoctorFacts): DoctorFinding[] {

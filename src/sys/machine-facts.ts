@@ -3,23 +3,12 @@ import { release } from "node:os";
 import type { ModuleState, NeighbourLimits, Unseen } from "../doctor/facts.ts";
 import { readSysctl } from "./sysctl.ts";
 
-/** Bits of linux/capability.h. */
-const CAPABILITIES = { CAP_NET_ADMIN: 12, CAP_NET_RAW: 13 } as const;
-
 function readText(path: string): string | null {
   try {
     return readFileSync(path, "utf8");
   } catch {
     return null;
   }
-}
-
-/** Which of the capabilities that holdfast lives by this process lacks. */
-export function missingCapabilities(): string[] {
-  const effective = BigInt(`0x${/^CapEff:\s+([\da-f]+)$/m.exec(readText("/proc/self/status") ?? "")?.[1] ?? "0"}`);
-  return Object.entries(CAPABILITIES)
-    .filter(([, bit]) => (effective & (1n << BigInt(bit))) === 0n)
-    .map(([name]) => name);
 }
 
 /** Whether the kernel has, or can load, each module. */
@@ -82,13 +71,6 @@ export function neighbourLimits(): { readonly limits: readonly NeighbourLimits[]
         },
       ];
   return { limits, unseen };
-}
-
-/** @param pid of the process; null = this one, whose limit Node has raised to what is allowed */
-export function descriptorLimit(pid: number | null): number | null {
-  const text = readText(`/proc/${pid ?? "self"}/limits`);
-  const value = /^Max open files\s+(\w+)/m.exec(text ?? "")?.[1];
-  return value === undefined ? null : value === "unlimited" ? Number.POSITIVE_INFINITY : Number(value);
 }
 
 /** Files that programs keep while they keep the clock. */

@@ -9,6 +9,8 @@ const SCHED_RR = 2;
  * as well; a few are left below for what an operator thinks less urgent.
  */
 export const REALTIME_PRIORITY = 10;
+/** What of Node and its libraries is locked (about 100 MB), and some to spare. */
+export const LOCKED_BYTES = 128 * 1024 * 1024;
 
 const TASKS = "/proc/self/task";
 const MAPS = "/proc/self/maps";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { DirectorConfig } from "../../src/config/model.ts";
 import { diagnose } from "../../src/doctor/diagnose.ts";
-import type { DoctorFacts, HeardPacket } from "../../src/doctor/facts.ts";
+import type { Capability, DaemonProcess, DoctorFacts, HeardPacket, ProcessRights } from "../../src/doctor/facts.ts";
 import { MAX_LISTEN_MS, MAX_SERVERS_ASKED, surveyOf } from "../../src/doctor/survey.ts";
 import { encodeAdvert, VRRP_GROUP_IPV4 } from "../../src/vrrp/advert.ts";
 import { load } from "../config/support.ts";
@@ -21,9 +21,17 @@ ${text}`);
   return loaded.value.config;
 }
 
+const ALL: ProcessRights = {
+  capabilities: ["CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_SYS_NICE", "CAP_IPC_LOCK"],
+  bounding: ["CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_SYS_NICE", "CAP_IPC_LOCK"],
+  descriptorLimit: 1024,
+  mayRunRealtime: true,
+  mayLockMemory: true,
+};
+
 /** A machine on which nothing is to be found. */
 const WELL: DoctorFacts = {
-  missingCapabilities: [],
+  own: ALL,
   addonProblem: null,
   kernelRelease: "6.1.0-56-amd64",
   modules: new Map([
@@ -37,8 +45,6 @@ const WELL: DoctorFacts = {
   interfaces: [{ ...OWN, addresses: [{ address: "192.0.2.11", prefixLength: 24 }] }],
   defaultRoutes: ["eth0"],
   neighbours: [{ family: 4, thresholds: [128, 512, 1024] }],
-  descriptorLimit: 1024,
-  descriptorHolder: "the running checker",
   heard: [],
   virtualAnswers: [],
   serverAnswers: [],
@@ -101,11 +107,14 @@ describe("diagnose", () => {
   });
 
   it("calls two masters so only when both go on", () => {
-    const daemon = { instances: [{ name: "web4", phase: "master", priority: 150, held: [`${VIP}/32`] }] };
+    const daemon = {
+      processes: [],
+      instances: [{ name: "web4", phase: "master", priority: 150, held: [`${VIP}/32`] }],
+    };
     assert.deepEqual(ids({ daemon, heard: [advert()] }), [], "one advert: a change of masters");
     assert.deepEqual(ids({ daemon, heard: [advert(), advert()] }), ["two-masters"]);
     assert.deepEqual(ids({ daemon, heard: [advert({ priority: 0 }), advert({ priority: 0 })] }), [], "it leaves");
-    const backup = { instances: [{ name: "web4", phase: "backup", priority: 150, held: [] }] };
+    const backup = { processes: [], instances: [{ name: "web4", phase: "backup", priority: 150, held: [] }] };
     assert.deepEqual(ids({ daemon: backup, heard: [advert(), advert()] }), []);
   });
 
@@ -115,7 +124,10 @@ describe("diagnose", () => {
       { address: VIP, prefixLength: 32 },
     ];
     const interfaces = [{ ...OWN, addresses }];
-    const daemon = (phase: string) => ({ instances: [{ name: "web4", phase, priority: 150, held: [] }] });
+    const daemon = (phase: string) => ({
+      processes: [],
+      instances: [{ name: "web4", phase, priority: 150, held: [] }],
+    });
     assert.deepEqual(ids({ interfaces }), ["address-already-here"]);
     assert.deepEqual(ids({ interfaces, daemon: daemon("backup") }), ["address-already-here"]);
     assert.deepEqual(ids({ interfaces, daemon: daemon("master") }), []);
@@ -145,11 +157,82 @@ describe("diagnose", () => {
     );
     const ipForward = new Map([...WELL.sysctls, ["net/ipv4/ip_forward", "1"]]);
     assert.deepEqual(ids({ sysctls: ipForward }, many), [], "90 machines and 601 checks");
-    assert.deepEqual(ids({ sysctls: ipForward, descriptorLimit: 601 }, many), ["descriptors-few"]);
+    assert.deepEqual(ids({ sysctls: ipForward, own: { ...ALL, descriptorLimit: 601 } }, many), ["descriptors-few"]);
     const tight = [{ family: 4 as const, thresholds: [16, 64, 128] as const }];
     const small = [{ family: 4 as const, thresholds: [16, 32, 64] as const }];
     assert.deepEqual(ids({ sysctls: ipForward, neighbours: tight }, many), ["neighbour-table-tight"]);
     assert.deepEqual(ids({ sysctls: ipForward, neighbours: small }, many), ["neighbour-table-small"]);
+  });
+
+  describe("of a running daemon", () => {
+    const PIDS = { supervisor: 10, vrrp: 11, checker: 12 };
+    const without = (...capabilities: Capability[]): ProcessRights => {
+      const left = ALL.capabilities.filter((each) => !capabilities.includes(each));
+      return { ...ALL, capabilities: left, bounding: left };
+    };
+    function found(rights: Partial<Record<DaemonProcess["name"], ProcessRights>>, settings = USUAL, own = ALL) {
+      const processes = (["supervisor", "vrrp", "checker"] as const).map((name) => ({
+        ...{ name, pid: PIDS[name], rights: rights[name] ?? ALL },
+      }));
+      const facts = { ...WELL, own, daemon: { processes, instances: [] } };
+      return diagnose(settings, facts, { hmac: () => new Uint8Array(32), keys: {} });
+    }
+    const titles = (...args: Parameters<typeof found>) => found(...args).map(({ id, title }) => `${id}: ${title}`);
+
+    it("minds what each process lacks of what the configuration asks of it, and of the supervisor for its children", () => {
+      const noRaw = without("CAP_NET_RAW");
+      assert.deepEqual(titles({ supervisor: noRaw, vrrp: noRaw, checker: noRaw }), [
+        "daemon-not-privileged: the running supervisor (10), the running vrrp process (11): without CAP_NET_RAW, which is needed for the adverts of web4",
+      ]);
+      assert.deepEqual(titles({ checker: without("CAP_NET_ADMIN") }), [
+        "daemon-not-privileged: the running checker process (12): without CAP_NET_ADMIN, which is needed for the virtual addresses of web4 and the IPVS table",
+      ]);
+      assert.deepEqual(titles({ checker: noRaw }), [], "the checker sends no adverts");
+    });
+
+    it("asks no CAP_NET_RAW for adverts by UDP", () => {
+      const udp = {
+        ...USUAL,
+        instances: USUAL.instances.map((each) => ({
+          ...each,
+          transport: { type: "udp", port: 1112, peers: [] } as const,
+        })),
+      };
+      const noRaw = without("CAP_NET_RAW");
+      assert.deepEqual(titles({ supervisor: noRaw, vrrp: noRaw, checker: noRaw }, udp), []);
+    });
+
+    it("names the setting of the unit: its bounding set, or for another user the ambient one", () => {
+      const [barred] = found({ vrrp: without("CAP_NET_RAW") });
+      assert.match(barred?.remedy ?? "", /CapabilityBoundingSet=CAP_NET_RAW/);
+      const [unprivileged] = found({ vrrp: { ...ALL, capabilities: [] } });
+      assert.match(unprivileged?.remedy ?? "", /AmbientCapabilities=CAP_NET_ADMIN/);
+    });
+
+    it("minds what real-time priority lacks only where it is configured", () => {
+      const usual = { vrrp: { ...ALL, mayRunRealtime: false, mayLockMemory: false } };
+      assert.deepEqual(titles(usual), []);
+      assert.deepEqual(titles(usual, { ...USUAL, vrrp: { realtime: true } }), [
+        "realtime-not-granted: the running vrrp process (11): without CAP_SYS_NICE and CAP_IPC_LOCK, which `vrrp.realtime` goes by",
+      ]);
+    });
+
+    it("judges its descriptors by process, and not those of the doctor", () => {
+      const few = { ...ALL, descriptorLimit: 65 };
+      assert.deepEqual(titles({}, USUAL, few), []);
+      assert.deepEqual(titles({ checker: few }), [], "one check");
+      assert.deepEqual(titles({ supervisor: few, vrrp: few }), [
+        "descriptors-few: the running supervisor (10) may have 65 descriptors, and 64 control connections may be open at the same time",
+        "descriptors-few: the running vrrp process (11) may have 65 descriptors, and 5 sockets of instances may be open at the same time",
+      ]);
+    });
+
+    it("does not mind what the doctor itself lacks, which without a daemon it does", () => {
+      assert.deepEqual(titles({}, USUAL, without("CAP_NET_RAW")), []);
+      assert.deepEqual(ids({ own: without("CAP_NET_RAW") }), ["not-privileged"]);
+      const hidden = { processes: [], instances: [] };
+      assert.deepEqual(ids({ own: without("CAP_NET_RAW"), daemon: hidden }), ["not-privileged"]);
+    });
   });
 
   it("bears any bytes as a packet", () => {

@@ -5,15 +5,19 @@ import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CATALOGUE, type DoctorFinding, type DoctorId } from "../../src/doctor/catalogue.ts";
+import { statusOf } from "./support/daemon.ts";
 import { type Director, PROGRAM, ROOT, startDirector } from "./support/director.ts";
 import { type DoctorRun, doctor, idsOf, NEEDS_GUEST, only } from "./support/doctor.ts";
 import type { Host } from "./support/hosts.ts";
 import { keepalivedInstance, startKeepalived } from "./support/keepalived.ts";
+import { ONLY_NET_ADMIN } from "./support/privileges.ts";
 import { Topology } from "./support/topology.ts";
 import { held } from "./support/vrrp-pair.ts";
 import { waitFor } from "./support/wait.ts";
 
 const VIP = "192.0.2.100";
+/** In front of a command: it is root in name only. */
+const POWERLESS = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"];
 /** In front of a command: Debian's libfaketime shows it another wall clock, and the usual monotonic one. */
 const ahead = (by: string): string[] => [
   ...["env", `LD_PRELOAD=${libfaketime()}`, `FAKETIME=${by}`, "FAKETIME_DONT_FAKE_MONOTONIC=1"],
@@ -105,7 +109,7 @@ describe("holdfast doctor", function () {
     });
 
     it("not-privileged, which is no crash, and what was not looked at for want of it", async () => {
-      const report = await examine(yaml(), { wrapper: ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] });
+      const report = await examine(yaml(), { wrapper: POWERLESS });
       const finding = only(report, "not-privileged");
       seen.add("not-privileged");
       assert.match(finding.title, /CAP_NET_ADMIN and CAP_NET_RAW/);
@@ -189,6 +193,64 @@ describe("holdfast doctor", function () {
       keptClock();
       await isClean(signed);
       forgetClock();
+    });
+  });
+
+  describe("in the running daemon", () => {
+    /** As the unit of a director that speaks UDP alone, and with the usual limits of a shell. */
+    const LITTLE = ["prlimit", "--rtprio=0", "--memlock=65536", "--nofile=128", ...ONLY_NET_ADMIN];
+    const udp = yaml({ transport: "udp, peers: [192.0.2.12]" });
+    const realtime = (text: string) => text.replace("vrrp:\n", "vrrp:\n  realtime: true\n");
+    const servers = Array.from({ length: 50 }, (_, index) => `"192.0.2.${21 + index}:80"`).join(", ");
+    const many = `services:\n  web: { listen: "${VIP}:80", forward: dr, servers: [${servers}], checks: [tcp, http, tcp, http] }\n`;
+    const run = () => ({ runDir: join(topology.dir, "lb1", "run") });
+
+    async function beside(text: string, wrapper: readonly string[], use: (director: Director) => Promise<void>) {
+      const director = startDirector(topology, lb, text, wrapper);
+      try {
+        await held(topology, ["lb1"], [director]);
+        await use(director);
+      } finally {
+        await director.stop();
+      }
+    }
+
+    it("daemon-not-privileged, realtime-not-granted and descriptors-few: what a file asks of it that it may not", async () => {
+      const granted: string[] = [];
+      await beside(udp, LITTLE, async (director) => {
+        await isClean(udp, run());
+        const { pid, processes } = await statusOf(director);
+        const vrrpPid = processes.find(({ name }) => name === "vrrp")?.pid;
+        const raw = await finds("daemon-not-privileged", yaml(), run());
+        assert.match(
+          raw.title,
+          new RegExp(`supervisor \\(${pid}\\), .*vrrp process \\(${vrrpPid}\\): without CAP_NET_RAW`),
+        );
+        const urgent = await finds("realtime-not-granted", realtime(udp), run());
+        const few = await finds("descriptors-few", `${udp}${many}`, run());
+        assert.match(few.title, /running checker process \(\d+\) may have 128 descriptors, and 200 checks/);
+        for (const { remedy } of [raw, urgent])
+          granted.push(...(/CapabilityBoundingSet=([A-Z_ ]+)/.exec(remedy)?.[1] ?? "").split(" "));
+        granted.push(/LimitNOFILE=(\d+)/.exec(few.remedy)?.[1] ?? "");
+        // It is as the finding says.
+        await director.reload(yaml());
+        assert.match((await director.command(["status"])).stdout, /web4: interface cannot be opened/);
+      });
+      assert.deepEqual(granted, ["CAP_NET_RAW", "CAP_SYS_NICE", "CAP_IPC_LOCK", "65536"]);
+      const all = "--bounding-set=-all,+net_admin,+net_raw,+sys_nice,+ipc_lock";
+      const enough = ["prlimit", "--rtprio=0", "--memlock=65536", "setpriv", all, "--inh-caps=-all"];
+      await beside(realtime(yaml()), enough, async (director) => {
+        await isClean(`${realtime(yaml())}${many}`, run());
+        assert.deepEqual((await statusOf(director)).problems, []);
+      });
+    });
+
+    it("nothing, where only the doctor lacks rights: then it says what it did not look at", async () => {
+      await beside(yaml(), [], async () => {
+        const report = await examine(yaml(), { ...run(), wrapper: POWERLESS });
+        assert.deepEqual(report.findings, [], JSON.stringify(report));
+        assert.match(JSON.stringify(report.unseen), /answers ARP.*CAP_NET_RAW/);
+      });
     });
   });
 

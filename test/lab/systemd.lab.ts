@@ -87,6 +87,25 @@ describe("package and unit under systemd", function () {
     }
   });
 
+  it("has what the doctor missed, once the unit says what the doctor names", async () => {
+    const machine = pair.lb(2);
+    const urgent = yaml(2).replace("vrrp:\n", "vrrp:\n  realtime: true\n");
+    await machine.write(FILE, urgent);
+    const { stdout } = await machine.try("holdfast doctor");
+    assert.match(stdout, /running vrrp process \(\d+\): without CAP_SYS_NICE and CAP_IPC_LOCK/);
+    const settings = /-> systemctl edit holdfast {3}# \[Service\] (.*), then restart/.exec(stdout)?.[1] ?? "";
+    await machine.run("mkdir -p /etc/systemd/system/holdfast.service.d");
+    await machine.write(
+      "/etc/systemd/system/holdfast.service.d/override.conf",
+      `[Service]\n${settings.replaceAll(", ", "\n")}\n`,
+    );
+    await machine.run("systemctl daemon-reload && systemctl restart holdfast");
+    assert.equal(await machine.run("holdfast doctor"), "no findings\n");
+    assert.match(await machine.run("chrt --pid $(pgrep -f 'internal [v]rrp')"), /SCHED_RR/);
+    await machine.write(FILE, yaml(2));
+    await machine.run("systemctl revert holdfast && systemctl restart holdfast");
+  });
+
   it("reloads by systemctl, and says so when it refuses", async () => {
     const machine = pair.lb(1);
     const before = await show(machine, "MainPID,NRestarts");
