@@ -1,11 +1,5 @@
 import { type ChildProcess, fork } from "node:child_process";
 
-/**
- * The young generation of V8 grows to 16 MiB twice where objects come and go by the thousand, as the checker's do, and stays. A
- * quarter is as fast, and pauses for less.
- */
-const YOUNG_GENERATION = "--max-semi-space-size=4";
-
 /** A child process from its first moment: its end is not lost, however late somebody asks. */
 export class StartedChild {
   readonly process: ChildProcess;
@@ -18,7 +12,6 @@ export class StartedChild {
    */
   constructor(program: string, args: readonly string[]) {
     this.process = fork(program, [...args], {
-      execArgv: [...process.execArgv, YOUNG_GENERATION],
       // Last words of a child go to our own stderr.
       stdio: ["ignore", "inherit", "inherit", "ipc"],
       serialization: "json",
