@@ -2,16 +2,21 @@
 // The package and its unit on two machines with systemd: installed, started, reloaded, restarted, upgraded, killed and frozen under load,
 // bounded, removed and purged. Witnesses are dpkg, systemctl, systemd-analyze, ip, ipvsadm, and curl on a host beside them.
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { partOf } from "../support/document-parts.ts";
 import { judge, type Load } from "./support/load.ts";
 import type { Machine } from "./support/machine.ts";
 import { FILE, MachinePair, show } from "./support/machine-pair.ts";
 import { MachineStory } from "./support/machine-story.ts";
 import { webYaml } from "./support/pair.ts";
+import { waitFor } from "./support/wait.ts";
+import { adverts, startCapture } from "./support/witness.ts";
 
 const OLD = "0.9.0~old";
 const NEW = "0.9.0";
 const SHORT_REQUESTS = 1_000;
+/** Scripts without end that each server is checked by; each costs some seconds, for starting it on a machine that is full. */
+const BURNING = 4;
 
 describe("package and unit under systemd", function () {
   this.timeout(600_000);
@@ -218,6 +223,30 @@ describe("package and unit under systemd", function () {
     assert.deepEqual(await pair.holders(), ["lb1"]);
     await machine.write(FILE, yaml(1));
     await machine.run("systemctl reload holdfast && systemctl revert holdfast");
+    await machine.until("it is healthy", "holdfast status", (text) => /healthy/.test(text));
+  });
+
+  it("adverts go on while check scripts burn all processor time there is", async () => {
+    const machine = pair.lb(1);
+    await machine.write("/etc/holdfast/checks/burning.pl", "#!/usr/bin/perl\nwhile (1) { $x++ }\n", "755");
+    const burning = "{ script: { run: [/etc/holdfast/checks/burning.pl], timeout: 60s, interval: 60s } }, ";
+    await machine.write(FILE, yaml(1).replace("checks: [", `checks: [${burning.repeat(BURNING)}`));
+    await machine.run("systemctl reload holdfast");
+    const nice = Array.from({ length: BURNING * pair.topology.servers.length }, () => " 10\n").join("");
+    await machine.until("all of them burn, and give way", "ps -C burning.pl -o ni=", (text) => text === nice);
+    const file = join(pair.topology.dir, "burning.pcap");
+    const capture = await startCapture(pair.topology.client, file, "eth0", "vrrp");
+    // Ten intervals: the backup waits for less than four.
+    const { seen } = await waitFor(
+      "ten adverts",
+      async () => adverts(await capture.read()),
+      (all) => all.length >= 10,
+      { withinMs: 60_000, everyMs: 1_000 },
+    );
+    await capture.stop();
+    assert.deepEqual([...new Set(seen.map(({ source }) => source))], [pair.topology.plan.directors[0]]);
+    await machine.write(FILE, yaml(1));
+    await machine.run("systemctl reload holdfast");
     await machine.until("it is healthy", "holdfast status", (text) => /healthy/.test(text));
   });
 
