@@ -6,7 +6,8 @@ import { listed, roundUp } from "./machine-findings.ts";
 /** Findings about what processes may do and have: those of the daemon where one runs, and where not, this one in their place. */
 export function rightsFindings(config: DirectorConfig, { own, daemon, addonProblem }: DoctorFacts): DoctorFinding[] {
   const processes = daemon?.processes ?? [];
-  const addon = addonProblem === null ? [] : [finding("addon-missing", addonProblem, "npm rebuild")];
+  const addon =
+    addonProblem === null ? [] : [finding("addon-missing", addonProblem, "npm rebuild   # in the folder of holdfast")];
   const demand = demandOf(config);
   if (processes.length === 0) {
     const few = descriptorFindings("a program started from here", own.descriptorLimit, demand.checker);
