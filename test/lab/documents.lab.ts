@@ -3,15 +3,27 @@
 import assert from "node:assert/strict";
 import { INSTALLS_PACKAGE, leftOut, partOf } from "../support/document-parts.ts";
 import type { Block } from "../support/documents.ts";
+import type { Host } from "./support/hosts.ts";
+import { behindRouter, CLIENT_BEYOND } from "./support/router.ts";
 import { startWeb } from "./support/servers.ts";
 import { Story } from "./support/story.ts";
 import { type Method, Topology, USUAL_PLAN } from "./support/topology.ts";
 import { describeTyped } from "./support/typing.ts";
+import { waitFor } from "./support/wait.ts";
+import { curl } from "./support/witness.ts";
 
 /** The addresses that the documents use. */
 const PLAN = { ...USUAL_PLAN, vip: "192.0.2.10" };
+/** The section of docs/real-servers.md whose place is the router. */
+const ROUTE = "A route on the router";
 /** The sections of docs/install.md at whose end a client is served. */
 const UNTIL_SERVED = /^[1-5]\./;
+
+/** Ports of the client behind the router from which a director's kernel has connections. */
+function portsIn(director: Host): string[] {
+  const table = director.exec(["ipvsadm", "-Lnc"]);
+  return [...table.matchAll(new RegExp(` ${CLIENT_BEYOND}:(\\d+) `, "g"))].map(([, port = ""]) => port);
+}
 
 interface Place {
   readonly topology: Topology;
@@ -105,8 +117,51 @@ describe("documents, carried out", function () {
 
     page("docs/real-servers.md: dr and tun", async () => {
       await story.type({ hosts: ["rs1"], command: "holdfast realserver down", output: [] });
-      for (const block of pageOf("docs/real-servers.md")) await story.carryOut([block], "rs1");
+      const onServer = pageOf("docs/real-servers.md").filter(({ heading }) => heading !== ROUTE);
+      for (const block of onServer) await story.carryOut([block], "rs1");
       await story.type({ hosts: ["rs1"], command: "holdfast realserver check", output: ["no findings"] });
+    });
+
+    // The last one: the client goes behind a router, and the servers answer ARP.
+    page("docs/real-servers.md: a route on the router", async () => {
+      const { topology } = place;
+      const blocks = pageOf("docs/real-servers.md").filter(({ heading }) => heading === ROUTE);
+      await story.type({ hosts: ["rs1", "rs2"], command: "holdfast realserver down", output: [] });
+      for (const name of ["lb1", "lb2"]) {
+        const config = story.readConfig(name);
+        const [line = ""] = /addresses: .*/.exec(blocks[0]?.text ?? "") ?? [];
+        assert.match(config, /addresses: \[192\.0\.2\.10\/24\]/);
+        story.writeConfig(name, config.replace(/addresses: .*/, line));
+      }
+      await behindRouter(topology, async (router) => {
+        story.join(router);
+        await story.carryOut(blocks);
+        // What the way is for: the servers do answer, and the directors get the clients all the same.
+        const asked = await router.execAsync(["arping", "-c", "2", "-I", "eth0", PLAN.vip]);
+        for (const { host } of topology.servers)
+          assert.ok(asked.stdout.toLowerCase().includes(host.mac()), asked.stdout);
+        const isServedBy = async (director: Host) => {
+          const before = new Set(portsIn(director));
+          const answers = await curl(topology.client, `http://${PLAN.vip}/`, 8);
+          assert.deepEqual([...answers.keys()].sort(), ["rs1", "rs2"]);
+          assert.equal(portsIn(director).filter((port) => !before.has(port)).length, 8, "all of them by this director");
+        };
+        await isServedBy(topology.lb(1));
+        await story.lead("lb2", "web4");
+        await isServedBy(topology.lb(2));
+        await story.type({ hosts: ["lb2"], command: "holdfast doctor", output: ["…", "…[real-server-answers-arp]"] });
+        // A static ARP entry names one director, and does not survive a failover.
+        const entry = `${PLAN.vip} lladdr ${topology.lb(2).mac()} dev eth0 nud permanent`;
+        router.exec(["sh", "-ec", `ip route del ${PLAN.vip}/32; ip neigh replace ${entry}`]);
+        await isServedBy(topology.lb(2));
+        await story.lead("lb1", "web4");
+        await waitFor(
+          "nobody is reached",
+          () => curl(topology.client, `http://${PLAN.vip}/`, 1, ["--max-time", "2"]),
+          (answers) => [...answers.keys()].every((who) => who.startsWith("curl: ")),
+          { withinMs: 60_000 },
+        );
+      });
     });
   });
 

@@ -166,7 +166,7 @@ describe("planned handover, seen by the client", () => {
       const [lb1, lb2] = directors;
       assert.ok(lb1 !== undefined && lb2 !== undefined);
       const { client, plan } = topology;
-      const [mac1, mac2] = [1, 2].map((number) => macOf(topology.lb(number)));
+      const [mac1, mac2] = [1, 2].map((number) => topology.lb(number).mac());
       const probe = await watch(topology);
       const stopped = lb1.stop();
       await lb2.program.line(/backup -> master/);
@@ -198,7 +198,7 @@ describe("planned handover, seen by the client", () => {
         "arp or ip proto 112",
       );
       await directors[0]?.stop();
-      const [mac1, mac2] = [1, 2].map((number) => macOf(topology.lb(number)));
+      const [mac1, mac2] = [1, 2].map((number) => topology.lb(number).mac());
       const forSuccessor = (frames: readonly ArpFrame[]) =>
         frames.filter((it) => it.from === mac1 && it.sender === mac2);
       let frames: readonly ArpFrame[] = [];
@@ -275,10 +275,6 @@ describe("planned handover, seen by the client", () => {
     });
   });
 });
-
-function macOf(host: Host): string {
-  return host.exec(["cat", "/sys/class/net/eth0/address"]).trim();
-}
 
 interface ArpFrame {
   /** Source of the Ethernet frame. */

@@ -125,11 +125,6 @@ describe("holdfast realserver", function () {
     return [...new Set(macs)];
   }
 
-  function macOf(host: Host): string {
-    const [link] = JSON.parse(host.exec(["ip", "-j", "link", "show", "dev", "eth0"])) as { readonly address: string }[];
-    return link?.address ?? "";
-  }
-
   for (const { title, forward, up, wrapped } of WAYS) {
     it(`${title}: up, twice, check, served over IPv4 and IPv6, down as before`, async () => {
       const { vip } = topology.plan;
@@ -148,8 +143,8 @@ describe("holdfast realserver", function () {
       assert.deepEqual([ready.status, ready.stdout], [0, "no findings\n"]);
 
       // Nobody but the director answers for the address, and the server still answers for its own.
-      assert.deepEqual(await answersOf(vip), [macOf(topology.lb(1))]);
-      assert.deepEqual(await answersOf("192.0.2.21"), [macOf(server)]);
+      assert.deepEqual(await answersOf(vip), [topology.lb(1).mac()]);
+      assert.deepEqual(await answersOf("192.0.2.21"), [server.mac()]);
 
       const capture = await startCapture(
         server,

@@ -32,10 +32,6 @@ interface Heard {
   readonly ttl: number | null;
 }
 
-function macOf(host: Host): string {
-  return host.exec(["cat", "/sys/class/net/lan/address"]).trim();
-}
-
 function indexOf(host: Host): number {
   return Number(host.exec(["cat", "/sys/class/net/lan/ifindex"]));
 }
@@ -91,7 +87,7 @@ describe("raw sockets between two hosts", () => {
     await dump.line(/listening on lan/);
     assert.equal(socket.send(ADVERT, "198.51.100.10"), 0);
     const header = await dump.line(/ethertype IPv4/);
-    assert.match(header, new RegExp(`^\\S+ ${macOf(left)} > 01:00:5e:00:00:12`));
+    assert.match(header, new RegExp(`^\\S+ ${left.mac("lan")} > 01:00:5e:00:00:12`));
     assert.match(header, /tos 0xc0, ttl 255, .*flags \[none\], proto VRRP \(112\), length 32/);
     const body = await dump.line(/VRRPv3/);
     assert.match(
@@ -111,10 +107,10 @@ describe("raw sockets between two hosts", () => {
       open.push(tap);
       assert.equal(tap.sourceMac("198.51.100.10"), null);
       assert.equal(openVrrp(left, []).send(ADVERT, "198.51.100.10"), 0);
-      assert.equal(tap.sourceMac("198.51.100.10"), udpPort === null ? macOf(left) : null);
+      assert.equal(tap.sourceMac("198.51.100.10"), udpPort === null ? left.mac("lan") : null);
       const datagram = (port: number, ip: string) =>
         Buffer.from(
-          `ffffffffffff${macOf(left).replaceAll(":", "")}080045c0001c00000000ff110000${ip}c633640b${"3039"}${port.toString(16)}00080000`,
+          `ffffffffffff${left.mac("lan").replaceAll(":", "")}080045c0001c00000000ff110000${ip}c633640b${"3039"}${port.toString(16)}00080000`,
           "hex",
         );
       const send = openFrames(left);
@@ -124,7 +120,7 @@ describe("raw sockets between two hosts", () => {
       ] as const) {
         assert.equal(send(datagram(port, ip)), 0);
       }
-      assert.equal(tap.sourceMac("198.51.100.100"), udpPort === null ? null : macOf(left));
+      assert.equal(tap.sourceMac("198.51.100.100"), udpPort === null ? null : left.mac("lan"));
       assert.equal(tap.sourceMac("198.51.100.101"), null);
     });
   }
@@ -154,7 +150,7 @@ describe("raw sockets between two hosts", () => {
     const heard: Heard[] = [];
     openVrrp(right, heard);
     const send = openFrames(left);
-    const ethernet = `01005e000012${macOf(left).replaceAll(":", "")}0800`;
+    const ethernet = `01005e000012${left.mac("lan").replaceAll(":", "")}0800`;
     const padding = "ee".repeat(14);
     // Total length 32, TTL 254; then total length 36 with four bytes of options (NOP).
     for (const header of [
@@ -266,7 +262,7 @@ describe("raw sockets between two hosts", () => {
       }[];
       return entries[0]?.lladdr;
     };
-    assert.equal(neighbour(), macOf(left));
+    assert.equal(neighbour(), left.mac("lan"));
     for (const mac of ["02:00:00:00:00:99", "02:00:00:00:00:98"]) {
       assert.equal(send(encodeGratuitousArp(mac, "198.51.100.10")), 0);
       await waitFor("the neighbour moves", neighbour, (seen) => seen === mac, { withinMs: 2_000 });
@@ -299,7 +295,7 @@ describe("raw sockets between two hosts", () => {
       assert.ok(opened.ok);
       open.push(opened.value);
       assert.equal(new ArpAsker({ netlink: opened.value }).announce(indexOf(left), held), 0);
-      assert.match(neighbour(), new RegExp(`lladdr ${macOf(left)} `));
+      assert.match(neighbour(), new RegExp(`lladdr ${left.mac("lan")} `));
       assert.deepEqual(present(), before);
       assert.equal(left.exec(["ip", "neigh", "show", held.address]), "");
       const announced = (await capture.stop()).filter((line) =>

@@ -42,7 +42,7 @@ export const PARTS: readonly Part[] = [
   { page: "docs/operations.md", scenario: "documents", headings: ["Take a server out"] },
   { page: "docs/operations.md", scenario: "operator", headings: ["Upgrade"] },
   { page: "docs/drills.md", scenario: "drill" },
-  { page: "docs/real-servers.md", scenario: "documents", headings: ["dr", "tun"] },
+  { page: "docs/real-servers.md", scenario: "documents", headings: ["dr", "A route on the router", "tun"] },
   { page: "docs/real-servers.md", scenario: "systemd", headings: ["At every start: the unit"] },
 ];
 

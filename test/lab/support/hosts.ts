@@ -115,6 +115,11 @@ export class Host {
     return links.flatMap((link) => (link.addr_info ?? []).map(({ local, prefixlen }) => `${local}/${prefixlen}`));
   }
 
+  /** The MAC address of an interface, as the kernel writes it. */
+  mac(device = "eth0"): string {
+    return this.exec(["cat", `/sys/class/net/${device}/address`]).trim();
+  }
+
   /** Whether an address stands on one of this host's interfaces to others, with whatever prefix: not on the loopback. */
   holds(address: string): boolean {
     const links = JSON.parse(this.exec(["ip", "-j", "address", "show"])) as {

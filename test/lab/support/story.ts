@@ -37,6 +37,8 @@ export class Story {
   readonly #leaves: RegExp | undefined;
   readonly #folders = new OwnFolders();
   readonly #daemons = new Map<string, Running>();
+  /** Beside those of the topology. Bounded by what a scenario adds. */
+  readonly #joined: Host[] = [];
   /** Every command that did what its page says, in order. Bounded by the pages. */
   readonly typed: Typed[] = [];
   /** The texts of the blocks that were carried out. */
@@ -66,6 +68,11 @@ export class Story {
         await this.type(command.hosts.length > 0 ? command : { ...command, hosts: [host] });
       this.carried.push(text);
     }
+  }
+
+  /** A host that is not of the topology, and that a page names. */
+  join(host: Host): void {
+    this.#joined.push(host);
   }
 
   writeConfig(host: string, yaml: string): void {
@@ -171,8 +178,9 @@ export class Story {
   #host(name: string): Host {
     const { client, directors, servers } = this.#topology;
     const wanted = this.#aliases[name] ?? name;
-    const host = [client, ...directors, ...servers.map((server) => server.host)].find((one) => one.name === wanted);
-    assert.ok(host !== undefined, `the page names a host ${name}, which the topology does not have`);
+    const all = [client, ...directors, ...servers.map((server) => server.host), ...this.#joined];
+    const host = all.find((one) => one.name === wanted);
+    assert.ok(host !== undefined, `the page names a host ${name}, which is not there`);
     return host;
   }
 }
