@@ -63,7 +63,10 @@ describe("holdfast doctor and the kernel", function () {
     const file = services("mh", "nat");
     run(["sysctl", "-q", "-w", "net.ipv4.ip_forward=1"]);
     await without(/ip_vs/, async () => void (await finds("ipvs-missing", file)));
-    await without(/ip_vs_mh/, async () => assert.match(await finds("scheduler-missing", file), /no scheduler mh/));
+    await without(/ip_vs_mh/, async () => {
+      assert.match(await finds("scheduler-missing", file), /no scheduler mh/);
+      await isClean(services("wlc", "nat"));
+    });
     await isClean(file);
     assert.ok(!existsSync("/proc/net/ip_vs"), "looking must load nothing");
   });
