@@ -75,6 +75,10 @@ async function beginChildren(): Promise<FirstChildren> {
   return firstChildren;
 }
 
+function endChildren(): void {
+  firstChildren?.end();
+}
+
 async function main(argv: readonly string[]): Promise<ExitCode | null> {
   const [first, role = ""] = argv;
   const internal = first === "internal" && process.send !== undefined ? INTERNAL_ROLES[role] : undefined;
@@ -281,5 +285,5 @@ process.on("uncaughtException", (thrown) => {
 
 // The exit code is set and not forced, so that everything printed reaches a pipe.
 const exitCode = await main(process.argv.slice(2));
-(firstChildren as FirstChildren | null)?.end();
+endChildren();
 if (exitCode !== null) process.exitCode = exitCode;

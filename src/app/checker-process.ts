@@ -3,6 +3,7 @@ import { bySignal } from "../checks/checker.ts";
 import { createCheckerFactory, loadHttpChecker } from "../checks/checker-factory.ts";
 import { ScriptChecker } from "../checks/script.ts";
 import { ChildChannel } from "../ipc/child-channel.ts";
+import { InOrder } from "../ipc/in-order.ts";
 import { RelayLogger } from "../log/relay.ts";
 import type { Logger } from "../ports/logger.ts";
 import { systemClock, TimeoutAlarms } from "../sys/clock.ts";
@@ -78,23 +79,18 @@ export function runCheckerProcess(): void {
     traffic.configure(config.services);
     return together(reply, sync.configure(config.sync));
   };
-  let configured: Promise<unknown> = Promise.resolve();
+  const command = (name: string, argument: unknown) => {
+    if (name === "plan") return checker.plan(argument as CheckerPlanRequest);
+    if (name === "override") return checker.override(argument as readonly OverrideChange[]);
+    if (name !== "reconcile") throw new DirectorError("CONTROL_REFUSED", `the checker process has no command ${name}`);
+    return together(checker.reconcile(), sync.reconcile());
+  };
+  // A configuration may wait for the HTTP checker: what is sent after it, another one or a command, finds it taken.
+  const inOrder = new InOrder();
   channel.listen({
-    configure: (config) => {
-      const reply = configure(config);
-      configured = reply.catch(() => undefined);
-      return reply;
-    },
+    configure: (config) => inOrder.next(() => configure(config)),
     facts: (entries) => sync.hear(entries),
-    command: async (name, argument) => {
-      // What was sent after a configuration finds it taken.
-      await configured;
-      if (name === "plan") return checker.plan(argument as CheckerPlanRequest);
-      if (name === "override") return checker.override(argument as readonly OverrideChange[]);
-      if (name !== "reconcile")
-        throw new DirectorError("CONTROL_REFUSED", `the checker process has no command ${name}`);
-      return together(checker.reconcile(), sync.reconcile());
-    },
+    command: (name, argument) => inOrder.next(() => command(name, argument)),
     stop: () => {
       isStopping = true;
       traffic.stop();

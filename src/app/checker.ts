@@ -192,7 +192,8 @@ export class Checker {
   reconcile(): CheckerReply {
     if (this.#table === null) return { changes: [], remaining: [] };
     const report = this.#table.reconcile(this.#desired());
-    return { changes: this.#report(report), remaining: describeRemaining(report) };
+    this.#report(report);
+    return { changes: this.#describe(report.changes), remaining: describeRemaining(report) };
   }
 
   /** Takes what became of some overrides: the table is as they say when this returns. */
@@ -356,8 +357,8 @@ export class Checker {
     return changes.map((change) => describeChange(change, this.#nameOf(change.service)));
   }
 
-  /** Logs what a change of the table came to. @returns one line per change */
-  #report(report: IpvsReport): readonly string[] {
+  /** Logs what a change of the table came to. */
+  #report(report: IpvsReport): void {
     for (const line of summarizeChanges(report.changes, (service) => this.#nameOf(service)))
       this.#say("info", `ipvs: ${line}`);
     for (const key of report.adopted)
@@ -367,7 +368,6 @@ export class Checker {
       );
     this.#reportTrouble(report);
     this.#drift.changed(report);
-    return this.#describe(report.changes);
   }
 
   /** What did not work, once while it is the same: it is tried again every second. */
