@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import { describeProgram, type Handlers, runProgram } from "../src/cli/program.ts";
 import { load } from "./config/support.ts";
 import { commandsOfPart, leftOut, NOT_RUN, PARTS, partOf, reasonNotToRun } from "./support/document-parts.ts";
-import { blocksOf, commandsOf, firstMissing, pages, ROOT, textOf } from "./support/documents.ts";
+import { blocksOf, commandsOf, firstMissing, linksOf, pages, ROOT, textOf } from "./support/documents.ts";
 
 const scripts = Object.keys(
   (JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { scripts: object }).scripts,
@@ -31,8 +31,7 @@ describe("documents", () => {
     const blocks = blocksOf(text);
 
     it(`${page}: every link leads somewhere`, () => {
-      for (const [, target = "", anchor = ""] of text.matchAll(/\]\(([^)#]*)(?:#([^)]*))?\)/g)) {
-        if (/^[a-z]+:/.test(target)) continue;
+      for (const { target, anchor } of linksOf(text)) {
         const path = target === "" ? page : join(dirname(page), target);
         assert.ok(existsSync(join(ROOT, path)), `${page} links to ${target}`);
         if (anchor !== "") assert.ok(anchorsOf(textOf(path)).includes(anchor), `${page} links to ${target}#${anchor}`);

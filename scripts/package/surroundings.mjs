@@ -1,5 +1,5 @@
 // Everything of the package outside /usr/lib/holdfast: units, the example, manual, completion, documents.
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -49,22 +49,35 @@ async function stageManual(stage) {
   }
 }
 
-function stageDocuments(stage, { version, date }, libraries) {
-  for (const name of readdirSync(join(root, "docs")).filter((entry) => entry.endsWith(".md"))) {
-    copyTo(stage, join(DOC, "docs", name), join(root, "docs", name));
+/** Beside docs/, at the places where its pages and README.md link to them. */
+const TOP_PAGES = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"];
+/** Folders of etc/ with what is to be copied and adapted, and where in examples/ they stand: no program reads them from there. */
+const EXAMPLES = { examples: ".", prometheus: "prometheus", grafana: "grafana" };
+
+/**
+ * Pages lie as in a checkout and are not compressed, so that their links lead somewhere. What they call etc/ is the folder that Debian
+ * has for examples.
+ * @param {import("./facts.mjs").Facts} facts
+ * @param {readonly string[]} libraries the folders of those that are part of the program
+ */
+export function stageDocuments(stage, { version, date }, libraries) {
+  const pages = readdirSync(join(root, "docs")).filter((entry) => entry.endsWith(".md"));
+  for (const page of [...TOP_PAGES, ...pages.map((name) => join("docs", name))])
+    copyTo(stage, join(DOC, page), join(root, page));
+  copyTo(stage, join(DOC, "examples/holdfast.yaml"), join(root, "etc/holdfast.yaml"));
+  for (const [folder, place] of Object.entries(EXAMPLES)) {
+    const from = join(root, "etc", folder);
+    for (const name of readdirSync(from)) copyTo(stage, join(DOC, "examples", place, name), join(from, name));
   }
-  copyTo(stage, join(DOC, "README.md"), join(root, "README.md"));
-  const examples = join(root, "etc/examples");
-  for (const name of readdirSync(examples)) copyTo(stage, join(DOC, "examples", name), join(examples, name));
+  symlinkSync("examples", join(stage, DOC, "etc"));
   putFile(stage, join(DOC, "changelog.gz"), gzip(debianChangelog(version, date)));
-  putFile(stage, join(DOC, "NEWS.md.gz"), gzip(readFileSync(join(root, "CHANGELOG.md"))));
   putFile(stage, join(DOC, "copyright"), copyrightText(libraries));
   copyTo(stage, "usr/share/lintian/overrides/holdfast", join(root, "packaging/debian/lintian-overrides"));
 }
 
 function debianChangelog(version, date) {
   const when = new Date(date * 1000).toUTCString().replace("GMT", "+0000");
-  return `holdfast (${version}) unstable; urgency=medium\n\n  * See NEWS.md.gz.\n\n -- ${MAINTAINER}  ${when}\n`;
+  return `holdfast (${version}) unstable; urgency=medium\n\n  * See CHANGELOG.md.\n\n -- ${MAINTAINER}  ${when}\n`;
 }
 
 /**

@@ -16,6 +16,19 @@ export function textOf(page: string): string {
   return readFileSync(join(ROOT, page), "utf8");
 }
 
+/** Where a page leads to: a path relative to its own, empty for itself, and the anchor of a heading, empty for the whole. */
+export interface Link {
+  readonly target: string;
+  readonly anchor: string;
+}
+
+/** Links to other files and to headings; those with a scheme, such as https:, are not among them. */
+export function linksOf(markdown: string): readonly Link[] {
+  return [...markdown.matchAll(/\]\(([^)#]*)(?:#([^)]*))?\)/g)]
+    .map(([, target = "", anchor = ""]) => ({ target, anchor }))
+    .filter(({ target }) => !/^[a-z]+:/.test(target));
+}
+
 /** A fenced block: ```` ```yaml lb1 lb2 ```` has the language yaml and the words lb1 and lb2 behind it. */
 export interface Block {
   readonly language: string;

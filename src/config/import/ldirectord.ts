@@ -31,8 +31,8 @@ const NEEDLESS: ReadonlySet<string> = new Set(["autoreload", "logfile", "supervi
 
 const EXPLANATIONS: Readonly<Record<string, string>> = {
   fallback: "there are no fallback servers",
-  fallbackcommand: "no programs are run when a service is without servers: use the alert rules in etc/prometheus",
-  emailalert: "no mail is sent: use the alert rules in etc/prometheus",
+  fallbackcommand: "no programs are run when a service is without servers: use the alert rules of docs/alerts.md",
+  emailalert: "no mail is sent: use the alert rules of docs/alerts.md",
   execute: "import that file by itself",
   monitorfile: "follow `holdfast events -f`",
 };
