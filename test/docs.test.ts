@@ -4,7 +4,16 @@ import { dirname, join } from "node:path";
 import type { Command } from "commander";
 import { describeProgram, type Handlers, runProgram } from "../src/cli/program.ts";
 import { load } from "./config/support.ts";
-import { commandsOfPart, leftOut, NOT_RUN, PARTS, partOf, reasonNotToRun } from "./support/document-parts.ts";
+import {
+  commandsOfPart,
+  isShown,
+  leftOut,
+  NOT_RUN,
+  PARTS,
+  partOf,
+  reasonNotToRun,
+  SHOWN,
+} from "./support/document-parts.ts";
 import { blocksOf, commandsOf, firstMissing, linksOf, pages, ROOT, textOf } from "./support/documents.ts";
 
 const scripts = Object.keys(
@@ -16,7 +25,7 @@ const LAB = join(ROOT, "test/lab");
 /** A service around a fragment that shows only its checks. */
 const SERVICE = "services:\n  web:\n    listen: 192.0.2.10:80\n    servers: [10.0.0.11:80]\n";
 
-/** Languages of blocks that are no commands and no configuration of ours. */
+/** Languages of blocks that are no commands and no configuration of ours; without one, it is a drawing. */
 const OTHER_LANGUAGES = ["", "sh", "json", "text"];
 
 /** A whole configuration for a block that is one, or is a part of one. */
@@ -106,6 +115,19 @@ describe("documents", () => {
         assert.ok(headings.includes(heading), `${part.page} has no commands under ${heading}`);
       const scenario = readFileSync(join(LAB, `${part.scenario}.lab.ts`), "utf8");
       assert.ok(scenario.includes(`"${part.page}"`), `${part.scenario}.lab.ts does not carry out ${part.page}`);
+    }
+  });
+
+  it("everything that a page shows is compared by a test", () => {
+    for (const page of pages())
+      for (const { heading } of blocksOf(textOf(page)).filter(isShown)) {
+        const shown = SHOWN.filter((each) => each.page === page && each.heading.test(heading));
+        assert.equal(shown.length, 1, `${page}, ${heading}: who compares it? test/support/document-parts.ts says so`);
+      }
+    for (const { page, heading, test } of SHOWN) {
+      const text = readFileSync(join(ROOT, test), "utf8");
+      assert.ok(text.includes(page.replace(/^.*\//, "")), `${test} does not read ${page}`);
+      assert.ok(blocksOf(textOf(page)).some((block) => isShown(block) && heading.test(block.heading)));
     }
   });
 

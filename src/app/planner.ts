@@ -8,6 +8,9 @@ import { joinPlan, type KernelPlan, type PlanGroup } from "../plan/model.ts";
 import { planSurroundings } from "./kernel-now.ts";
 import type { CheckerPlanRequest } from "./messages.ts";
 
+/** Where such a plan takes what it says of the servers from. */
+export const DAEMON_BASIS = "by what the running daemon knows of the servers";
+
 export interface PlannerCollaborators {
   /** The checker process knows what it would decide about each server, and reads the kernel's table. */
   askChecker(request: CheckerPlanRequest, withinMs: number): Promise<ReplyOutcome>;
@@ -40,7 +43,7 @@ export class Planner {
     if (!tables.ok) return err({ code: tables.code, message: `there is no plan: ${tables.message}` });
     const around = planSurroundings(config, this.#with.phases(), this.#with.present());
     if (!around.ok) return err({ code: around.error.code, message: `there is no plan: ${messageOf(around.error)}` });
-    const basis = "by what the running daemon knows of the servers";
-    return ok(joinPlan([...(tables.value as readonly PlanGroup[]), ...around.value], { basis, configuration }));
+    const groups = [...(tables.value as readonly PlanGroup[]), ...around.value];
+    return ok(joinPlan(groups, { basis: DAEMON_BASIS, configuration }));
   }
 }

@@ -6,6 +6,7 @@ import type { Outcome } from "../../src/checks/outcome.ts";
 import { ScriptChecker } from "../../src/checks/script.ts";
 import { SystemProcessRunner } from "../../src/sys/process-runner.ts";
 import { scriptCheck, target } from "../support/check-configs.ts";
+import { shownUnder } from "../support/document-parts.ts";
 
 describe("checks/script with real programs", () => {
   const dir = mkdtempSync(join(tmpdir(), "holdfast-test-"));
@@ -63,6 +64,28 @@ describe("checks/script with real programs", () => {
     assert.deepEqual([down.passed, "reason" in down && down.reason], [false, "script_exit"]);
     const missing = await attempt([join(dir, "missing.sh")]);
     assert.deepEqual([missing.passed, "reason" in missing && missing.reason], [false, "script_start"]);
+  });
+
+  it("the script of docs/checks.md: weight by load, never less than 1; down when the page does not answer", async () => {
+    const asked = join(dir, "asked");
+    /** @param page what stands for the server's answer, in the place of curl */
+    const byLoad = (name: string, page: string) =>
+      attempt([
+        script(name, `curl() { echo "$*" >> ${asked}; ${page}; }\n${shownUnder("docs/checks.md", /^Run a script$/)}`),
+      ]);
+    for (const [load, weight] of [
+      [0, 100],
+      [30, 70],
+      [99, 1],
+      [250, 1],
+    ] as const) {
+      const outcome = await byLoad("load.sh", `echo ${load}`);
+      assert.deepEqual([outcome.passed, outcome.passed && outcome.weight], [true, weight], outcome.detail);
+    }
+    const silent = await byLoad("silent.sh", "return 28");
+    assert.deepEqual([silent.passed, "reason" in silent && silent.reason], [false, "script_exit"], silent.detail);
+    const lines = readFileSync(asked, "utf8").trimEnd().split("\n");
+    assert.deepEqual([...new Set(lines)], ["-fsS -m 2 http://127.0.0.1:8080/load"]);
   });
 
   it("a script that says too much is read in part", async () => {

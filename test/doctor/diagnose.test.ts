@@ -5,9 +5,9 @@ import type { Capability, DaemonProcess, DoctorFacts, HeardPacket, ProcessRights
 import { MAX_LISTEN_MS, MAX_SERVERS_ASKED, surveyOf } from "../../src/doctor/survey.ts";
 import { encodeAdvert, VRRP_GROUP_IPV4 } from "../../src/vrrp/advert.ts";
 import { load } from "../config/support.ts";
+import { ALL, OWN, WELL } from "../support/well-machine.ts";
 
 const VIP = "192.0.2.100";
-const OWN = { name: "eth0", index: 2, isUp: true, mac: "02:00:00:00:00:0b", mtu: 1500, primaryIpv4: "192.0.2.11" };
 const PEER_MAC = "02:00:00:00:00:0c";
 const SERVER_MAC = "02:00:00:00:00:15";
 
@@ -20,39 +20,6 @@ ${text}`);
   assert.ok(loaded.ok, loaded.ok ? "" : loaded.error[0]?.message);
   return loaded.value.config;
 }
-
-const ALL: ProcessRights = {
-  capabilities: ["CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_SYS_NICE", "CAP_IPC_LOCK"],
-  bounding: ["CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_SYS_NICE", "CAP_IPC_LOCK"],
-  descriptorLimit: 1024,
-  mayRunRealtime: true,
-  mayLockMemory: true,
-};
-
-/** A machine on which nothing is to be found. */
-const WELL: DoctorFacts = {
-  own: ALL,
-  addonProblem: null,
-  kernelRelease: "6.1.0-56-amd64",
-  modules: new Map([
-    ["ip_vs", "present"],
-    ["ip_vs_wlc", "present"],
-  ]),
-  sysctls: new Map([
-    ["net/ipv4/conf/all/rp_filter", "0"],
-    ["net/ipv4/conf/eth0/rp_filter", "0"],
-  ]),
-  interfaces: [{ ...OWN, addresses: [{ address: "192.0.2.11", prefixLength: 24 }] }],
-  defaultRoutes: ["eth0"],
-  neighbours: [{ family: 4, thresholds: [128, 512, 1024] }],
-  heard: [],
-  virtualAnswers: [],
-  serverAnswers: [],
-  paths: [],
-  clockKeeper: "chrony",
-  daemon: null,
-  unseen: [],
-};
 
 const USUAL = config();
 

@@ -1,8 +1,9 @@
 // lab-needs: netns
 // Metrics of a pair, read by a real Prometheus over the network; what a scrape costs the process that speaks VRRP: nothing.
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { shownUnder } from "../support/document-parts.ts";
 import type { Running } from "./support/commands.ts";
 import { tryRun } from "./support/commands.ts";
 import { applyYaml, childPid, statusOf } from "./support/daemon.ts";
@@ -26,7 +27,8 @@ const ADVERTISE_MS = 100;
 /** Asked one after the other, without a pause. */
 const SCRAPES = 20_000;
 const PROMETHEUS = "127.0.0.1:9090";
-const JOB = "holdfast-lab";
+/** As docs/metrics.md calls it. */
+const JOB = "holdfast-web";
 
 describe("metrics of a pair", () => {
   let topology: Topology;
@@ -123,19 +125,17 @@ describe("metrics of a pair", () => {
     );
   });
 
-  it("a real Prometheus reads both directors and evaluates every rule", async function () {
+  it("a real Prometheus, told of both directors as docs/metrics.md says, reads them and evaluates every rule", async function () {
     this.timeout(120_000);
     const home = join(topology.dir, "prometheus");
     mkdirSync(home);
     const config = join(home, "prometheus.yml");
-    writeFileSync(
-      config,
-      JSON.stringify({
-        global: { scrape_interval: "1s", scrape_timeout: "1s", evaluation_interval: "1s" },
-        rule_files: [RULES],
-        scrape_configs: [{ job_name: JOB, static_configs: [{ targets: [address(1), address(2)] }] }],
-      }),
-    );
+    copyFileSync(RULES, join(home, basename(RULES)));
+    const paces = "global: { scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s }\n";
+    const shown = shownUnder("docs/metrics.md", /^Metrics$/);
+    const names = /lb([12])\.example\.net:\d+/g;
+    assert.equal(shown.match(names)?.length, 2, shown);
+    writeFileSync(config, paces + shown.replace(names, (_, number) => address(number === "1" ? 1 : 2)));
     prometheus = topology.client.start(
       [
         "prometheus",

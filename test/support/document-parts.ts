@@ -46,6 +46,37 @@ export const PARTS: readonly Part[] = [
   { page: "docs/real-servers.md", scenario: "systemd", headings: ["At every start: the unit"] },
 ];
 
+/** A block that shows what is printed, or holds a file that is neither ours nor a command, and the test that holds it to that. */
+export interface Shown {
+  readonly page: string;
+  readonly heading: RegExp;
+  readonly test: string;
+}
+
+/** Every block of the languages `text`, `sh` and `json`; one that is not here fails test/docs.test.ts. */
+export const SHOWN: readonly Shown[] = [
+  { page: "docs/checks.md", heading: /^Run a script$/, test: "test/checks/script-process.test.ts" },
+  { page: "docs/doctor.md", heading: /^The doctor$/, test: "test/samples.test.ts" },
+  { page: "docs/drills.md", heading: /^Drills$/, test: "test/samples.test.ts" },
+  { page: "docs/metrics.md", heading: /^Metrics$/, test: "test/lab/metrics.lab.ts" },
+  { page: "docs/operations.md", heading: /holdfast status/, test: "test/samples.test.ts" },
+  { page: "docs/operations.md", heading: /holdfast events/, test: "test/samples.test.ts" },
+  { page: "docs/operations.md", heading: /holdfast plan/, test: "test/samples.test.ts" },
+];
+
+export const isShown = ({ language }: Block): boolean => ["text", "sh", "json"].includes(language);
+
+/** The one block under a heading that shows something. */
+export function shownUnder(page: string, heading: RegExp): string {
+  assert.ok(
+    SHOWN.some((each) => each.page === page && each.heading.source === heading.source),
+    `test/support/document-parts.ts does not say who compares ${heading} of ${page}`,
+  );
+  const [block, ...more] = blocksOf(textOf(page)).filter((each) => isShown(each) && heading.test(each.heading));
+  assert.ok(block !== undefined && more.length === 0, `${page} has one sample under ${heading}`);
+  return block.text;
+}
+
 function blocksOfPart({ page, headings }: Part): readonly Block[] {
   return blocksOf(textOf(page)).filter(({ heading }) => headings === undefined || headings.includes(heading));
 }
