@@ -1,6 +1,6 @@
 // lab-needs: machines
 // A new operator on two bare machines, from the documents alone: what docs/install.md and docs/operations.md say to type is typed on machines
-// with systemd, with the package, and what they show must be printed; then both are upgraded while a client goes on asking.
+// with systemd and on two real servers, all with the package, and what they show must be printed; then both are upgraded while a client goes on asking.
 import assert from "node:assert/strict";
 import { leftOut, partOf } from "../support/document-parts.ts";
 import { judge } from "./support/load.ts";
@@ -23,18 +23,9 @@ describe("a new operator", function () {
   before(async () => {
     pair = await MachinePair.boot({ plan: PLAN });
     story = new MachineStory(pair);
-    await lay(FIRST);
+    await story.bringPackage(FIRST);
   });
-  after(async () => {
-    story?.close();
-    await pair?.close();
-  });
-
-  /** Puts the package where the operator's shell is, as scp would. */
-  async function lay(version: string): Promise<void> {
-    const path = pair.bringPackage(version);
-    await pair.both((machine) => machine.run(`rm -f /root/holdfast_*.deb && cp '${path}' /root/`));
-  }
+  after(() => pair?.close());
 
   it("comes from two bare machines to the first drill by docs/install.md", async () => {
     try {
@@ -47,7 +38,7 @@ describe("a new operator", function () {
   });
 
   it("upgrades both by docs/operations.md, and the client notices nothing", async () => {
-    await lay(SECOND);
+    await story.bringPackage(SECOND);
     const section = partOf("docs/operations.md", "operator");
     const load = pair.load();
     await load.more(20);

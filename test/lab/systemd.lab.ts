@@ -30,8 +30,8 @@ describe("package and unit under systemd", function () {
 
   before(async () => {
     pair = await MachinePair.boot();
-    oldPackage = pair.bringPackage(OLD);
-    newPackage = pair.bringPackage(NEW);
+    oldPackage = pair.bringPackage(OLD).inMachines;
+    newPackage = pair.bringPackage(NEW).inMachines;
   });
   after(() => pair?.close());
 

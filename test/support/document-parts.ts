@@ -32,7 +32,9 @@ export const INSTALLS_PACKAGE = /^apt install /;
  */
 export const PARTS: readonly Part[] = [
   { page: "README.md", scenario: "documents", headings: ["A real configuration"] },
-  // Hosts of the lab share one root, so there the package is not installed.
+  // Hosts of this scenario share one root and one kernel, with the program of this checkout: no package is installed there, and the
+  // service manager is played. `operator` types all of the page: on directors that are machines with systemd, and on real servers that are
+  // namespaces with a Debian of their own, into which the package is installed; only there no unit is started, since nothing boots.
   { page: "docs/install.md", scenario: "documents", leaves: INSTALLS_PACKAGE },
   { page: "docs/install.md", scenario: "operator" },
   { page: "docs/install-nat-tun.md", scenario: "documents" },

@@ -71,12 +71,12 @@ export class MachinePair {
     return Promise.all([act(this.lb(1), 1), act(this.lb(2), 2)]);
   }
 
-  /** Builds a version of the package and lays it on both media. @returns its path in the machines */
-  bringPackage(version: string): string {
-    const file = buildPackage(version, this.topology.dir);
-    const paths = this.machines.map((machine) => machine.bring(file));
-    assert.ok(paths[0] !== undefined);
-    return paths[0];
+  /** Builds a version of the package and lays it on both media. @returns its path here, and in the machines */
+  bringPackage(version: string): { readonly path: string; readonly inMachines: string } {
+    const path = buildPackage(version, this.topology.dir);
+    const [inMachines] = this.machines.map((machine) => machine.bring(path));
+    assert.ok(inMachines !== undefined);
+    return { path, inMachines };
   }
 
   /** The machines that have the virtual address on their Ethernet, as `ip` tells it. */

@@ -1,22 +1,25 @@
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { reasonNotToRun } from "../../support/document-parts.ts";
 import { type Block, commandsOf, type ShownCommand } from "../../support/documents.ts";
 import type { Outcome } from "./commands.ts";
-import { PROGRAM } from "./director.ts";
+import { DebianRoot } from "./debian-root.ts";
 import type { Machine } from "./machine.ts";
 import { FILE, type MachinePair } from "./machine-pair.ts";
-import { OwnFolders } from "./own-folders.ts";
 import { complaintAbout, describeTyped, LOOKING, type Typed, typedFrom } from "./typing.ts";
 
 const LOOK_MS = 180_000;
 
-/** A page of the documents carried out as an operator would: every command is typed on real machines with systemd, nothing is played. */
+/**
+ * A page of the documents carried out as an operator would: every command is typed, nothing is played. The directors are real machines
+ * with systemd; the real servers have a network and a Debian of their own, where packages are installed, on the kernel of this machine and without
+ * a service manager; the client has this machine's programs.
+ */
 export class MachineStory {
   readonly #pair: MachinePair;
-  readonly #folders = new OwnFolders();
+  /** Of the real servers, by name. */
+  readonly #roots = new Map<string, DebianRoot>();
   /** Every command that did what its page says, in order. Bounded by the pages. */
   readonly typed: Typed[] = [];
   /** The texts of the blocks that were carried out. */
@@ -61,8 +64,11 @@ export class MachineStory {
     }
   }
 
-  close(): void {
-    this.#folders.remove();
+  /** Puts a version of the package where the operator's shell is, on directors and real servers, as scp would. */
+  async bringPackage(version: string): Promise<void> {
+    const { path, inMachines } = this.#pair.bringPackage(version);
+    await this.#pair.both((machine) => machine.run(`rm -f /root/holdfast_*.deb && cp '${inMachines}' /root/`));
+    for (const { host } of this.#pair.topology.servers) this.#root(host.name).bring(path);
   }
 
   #machine(name: string): Machine | undefined {
@@ -73,18 +79,16 @@ export class MachineStory {
     const machine = this.#machine(name);
     if (machine !== undefined) return machine.try(command);
     const { client, servers } = this.#pair.topology;
-    const host = [client, ...servers.map((server) => server.host)].find((one) => one.name === name);
-    assert.ok(host !== undefined, `the page names a host ${name}, which nobody is`);
-    return host.execAsync(this.#shellOf(name, command));
+    const server = servers.find(({ host }) => host.name === name);
+    if (server !== undefined) return server.host.execAsync(this.#root(name).argv(command));
+    assert.equal(name, client.name, `the page names a host ${name}, which nobody is`);
+    return client.execAsync(["bash", "-c", command]);
   }
 
-  /** Client and real servers are namespaces of this machine: each gets folders of its own, and this checkout's program. */
-  #shellOf(name: string, command: string): string[] {
-    const home = join(this.#pair.topology.dir, name, "own");
-    const bin = join(home, "bin");
-    mkdirSync(bin, { recursive: true });
-    writeFileSync(join(bin, "holdfast"), `#!/bin/sh\nexec '${process.execPath}' '${PROGRAM}' "$@"\n`, { mode: 0o755 });
-    const enter = `${this.#folders.mounts(home)} && export PATH='${bin}':"$PATH" && cd / && exec bash -c "$1"`;
-    return ["unshare", "--mount", "sh", "-c", enter, "sh", command];
+  /** Unpacked when it is needed first: not every page has something to type on a real server. */
+  #root(name: string): DebianRoot {
+    const root = this.#roots.get(name) ?? new DebianRoot(join(this.#pair.topology.dir, name, "root"));
+    this.#roots.set(name, root);
+    return root;
   }
 }

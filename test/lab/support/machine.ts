@@ -25,7 +25,8 @@ export interface MachineOptions {
   readonly dir: string;
 }
 
-function fileOf(name: string): string {
+/** What machines are booted from: KERNEL, INITRD, MODULES, DISK, and FILES, the folder of the rest. */
+export function fileOf(name: string): string {
   const path = process.env[`HOLDFAST_MACHINE_${name}`];
   assert.ok(path !== undefined, "run me by `npm run lab`: it makes what machines are booted from");
   return path;
