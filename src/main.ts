@@ -66,6 +66,9 @@ async function runComplete(words: readonly string[]): Promise<ExitCode> {
 
 const PROGRAM = fileURLToPath(import.meta.url);
 
+/** How long the end of a daemon waits for a log that nobody reads. */
+const LOG_DRAIN_MS = 2_000;
+
 /** Those that a daemon begins ahead; null = this is none. */
 let firstChildren: FirstChildren | null = null;
 
@@ -287,3 +290,5 @@ process.on("uncaughtException", (thrown) => {
 const exitCode = await main(process.argv.slice(2));
 endChildren();
 if (exitCode !== null) process.exitCode = exitCode;
+// A daemon waits no longer than this for the reader of its log: whoever stopped it may want to start it again.
+if (firstChildren !== null) setTimeout(() => process.exit(), LOG_DRAIN_MS).unref();

@@ -1,5 +1,7 @@
+import type { Writable } from "node:stream";
 import winston from "winston";
 import type { LogEntry, Logger, LogLevel } from "../ports/logger.ts";
+import { Backlog } from "./backlog.ts";
 
 /** Syslog priorities; journald reads them from the `<N>` in front of a line. */
 const SYSLOG: Readonly<Record<LogLevel, number>> = { error: 3, warning: 4, notice: 5, info: 6, debug: 7 };
@@ -18,14 +20,19 @@ function oneLine(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ");
 }
 
-/** Lines to stdout for journald. The supervisor owns it; children relay theirs. */
+/**
+ * Lines to stdout for journald. The supervisor owns it; children relay theirs. A reader that is slow, hangs or goes away costs
+ * lines, never memory without bound and never the daemon.
+ */
 export class WinstonLogger implements Logger {
   readonly #winston: winston.Logger;
+  readonly #backlog: Backlog;
   #options: WinstonLoggerOptions;
 
-  constructor(options: WinstonLoggerOptions, stream: NodeJS.WritableStream = process.stdout) {
+  constructor(options: WinstonLoggerOptions, stream: Writable = process.stdout) {
     this.#options = options;
-    // A reader that goes away (a closed pipe, journald restarting) costs log lines, never the daemon.
+    this.#backlog = new Backlog(stream, (dropped) => this.#tellDropped(dropped));
+    // A closed pipe is no reason to end.
     stream.on("error", () => undefined);
     this.#winston = winston.createLogger({
       levels: SYSLOG,
@@ -41,7 +48,19 @@ export class WinstonLogger implements Logger {
   }
 
   log(entry: LogEntry): void {
+    if (!this.#winston.isLevelEnabled(entry.level)) return;
+    if (!this.#backlog.admits(entry.event !== undefined)) return;
     this.#winston.log({ level: entry.level, message: this.#line(entry) });
+  }
+
+  #tellDropped(dropped: number): void {
+    const lines = dropped === 1 ? "1 log line was" : `${dropped} log lines were`;
+    this.log({
+      level: "warning",
+      source: "supervisor",
+      message: `${lines} dropped before this one because nobody read them in time; \`holdfast events\` has the changes of state`,
+      facts: { dropped },
+    });
   }
 
   #line(entry: LogEntry): string {
