@@ -3,7 +3,9 @@ import { hostname, userInfo } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { setFlagsFromString } from "node:v8";
+import { DirectorError } from "./base/director-error.ts";
 import { EXIT, type ExitCode } from "./base/exit-codes.ts";
+import { lastWords } from "./base/last-words.ts";
 import type { Handlers } from "./cli/program.ts";
 import type { FirstChildren } from "./ipc/started-child.ts";
 
@@ -123,7 +125,7 @@ async function main(argv: readonly string[]): Promise<ExitCode | null> {
       return runDaemon(
         { ...options, nodeName: hostname(), version: readVersion(), program: PROGRAM, env: process.env },
         { files: nodeFiles, complain: terminal.err.write, firstChildren },
-      );
+      ).catch(tellBug);
     },
     check: async (options) => {
       const [{ check }, { nodeFiles }] = await Promise.all([import("./cli/check.ts"), import("./sys/node-files.ts")]);
@@ -271,19 +273,37 @@ function controlSocketIn(runDir: string): string {
   return join(runDir, "control.sock");
 }
 
-// `holdfast events -f | head` ends with its reader. The daemon goes on without one: it takes this event for itself.
-if (process.argv[2] !== "run" && process.argv[2] !== "internal")
-  process.stdout.on("error", (thrown: NodeJS.ErrnoException) => {
-    if (thrown.code === "EPIPE") process.exit(EXIT.OK);
-    throw thrown;
-  });
+/** Whether this process is of the daemon: the supervisor or one of its children. */
+function isDaemon(): boolean {
+  return firstChildren !== null || ["run", "internal"].includes(process.argv[2] ?? "");
+}
 
-// A fault of our own: last words with the place, then end; whoever started this process starts it again.
+/** A bug ends the daemon with its place in the log; what is expected to go wrong is told by whoever runs the command. */
+function tellBug(thrown: unknown): ExitCode {
+  if (thrown instanceof DirectorError) throw thrown;
+  const { text, exitCode } = lastWords(thrown, true);
+  process.stderr.write(text);
+  return exitCode;
+}
+
+// `holdfast events -f | head` ends with its reader. The daemon goes on without one.
+if (process.argv[2] !== "internal")
+  process.stdout.on("error", (thrown: NodeJS.ErrnoException) => {
+    if (isDaemon()) return;
+    if (thrown.code === "EPIPE") process.exit(EXIT.OK);
+    process.stderr.write(
+      `holdfast: the output cannot be written: ${thrown.message}. Check that the disk is not full.\n`,
+    );
+    process.exit(EXIT.FAILED);
+  });
+// Nobody hears the complaint; the exit code says it still.
+process.stderr.on("error", () => undefined);
+
+// A fault of our own: last words, then the end; whoever started this process starts it again.
 process.on("uncaughtException", (thrown) => {
-  process.stderr.write(
-    `holdfast: internal fault, please report it: ${thrown instanceof Error ? thrown.stack : thrown}\n`,
-  );
-  process.exit(EXIT.OWN_FAULT);
+  const { text, exitCode } = lastWords(thrown, isDaemon() || process.argv.includes("--debug"));
+  process.stderr.write(text);
+  process.exit(isDaemon() ? EXIT.OWN_FAULT : exitCode);
 });
 
 // The exit code is set and not forced, so that everything printed reaches a pipe.

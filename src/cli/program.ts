@@ -1,6 +1,6 @@
 import { Command, CommanderError } from "commander";
-import { DirectorError, messageOf } from "../base/director-error.ts";
-import { EXIT, type ExitCode, exitCodeFor } from "../base/exit-codes.ts";
+import { EXIT, type ExitCode } from "../base/exit-codes.ts";
+import { lastWords } from "../base/last-words.ts";
 import { addCheck, type CheckHandler } from "./commands/check.ts";
 import { type CommandLine, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR, examples } from "./commands/command.ts";
 import { addCompletion, type CompletionHandler } from "./commands/completion.ts";
@@ -88,23 +88,10 @@ export async function runProgram(
     return outcome.exitCode;
   } catch (thrown) {
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.OK : EXIT.USAGE;
-    return report(thrown, argv.includes("--debug"), terminal);
+    const { text, exitCode } = lastWords(thrown, argv.includes("--debug"));
+    terminal.err.write(text);
+    return exitCode;
   }
-}
-
-/** What was thrown, as one sentence and the operator's next step. */
-export function report(thrown: unknown, isDebug: boolean, terminal: Terminal): ExitCode {
-  const isOurs = thrown instanceof DirectorError;
-  const sentence = messageOf(thrown).replace(/\.?$/, ".");
-  const next = isOurs ? thrown.remedy : "This is a fault of holdfast; --debug shows where.";
-  terminal.err.write(`holdfast: ${sentence} ${next}\n`);
-  if (isDebug && thrown instanceof Error) terminal.err.write(`${stackOf(thrown)}\n`);
-  return isOurs ? exitCodeFor(thrown.code, thrown.facts.errno) : EXIT.OWN_FAULT;
-}
-
-function stackOf(error: Error): string {
-  const cause = error.cause instanceof Error ? `\ncaused by: ${stackOf(error.cause)}` : "";
-  return `${error.stack ?? error.message}${cause}`;
 }
 
 /** All commands with their options and help, to be described or completed and not to be run. */

@@ -249,7 +249,16 @@ describe("the command line", () => {
     };
     const { exitCode, err } = await holdfast(["run"], { run });
     assert.equal(exitCode, EXIT.OWN_FAULT);
-    assert.match(err, /^holdfast: x is not a function\. This is a fault of holdfast; --debug shows where\.\n$/);
+    assert.equal(
+      err,
+      "holdfast: x is not a function. This is a bug in holdfast; run the command again with --debug to see where.\n",
+    );
+    const long = await holdfast(["run", "--debug"], { run });
+    assert.equal(long.exitCode, EXIT.OWN_FAULT);
+    assert.match(
+      long.err,
+      /^holdfast: .* please report it with what follows\.\nTypeError: x is not a function\n {4}at /,
+    );
   });
 });
 
