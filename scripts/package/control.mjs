@@ -57,7 +57,7 @@ Description: high-availability director for Linux Virtual Server
  direct routing or tunnelling. When one machine dies, another serves on.
  .
  One YAML file says everything. A mistake in it is found before it acts, every
- state has its reason, and a planned stop or upgrade costs clients nothing.
+ state has its reason, and a planned stop or upgrade keeps clients served.
  .
  The service is enabled and waits for /etc/holdfast/holdfast.yaml; an annotated
  example is installed beside it.

@@ -15,7 +15,7 @@ export function addHandover({ program, handlers, finish }: CommandLine<HandoverH
   addCommand(
     program,
     "handover",
-    "let a peer serve the addresses of an instance, at no cost to clients; this node rests until it is needed",
+    "let a peer serve the addresses of an instance, with clients served throughout; this node rests until it is needed",
     "holdfast handover web4",
   )
     .argument("<instance>", "name of the instance; the others of its group move with it")
