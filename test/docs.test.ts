@@ -25,6 +25,22 @@ const LAB = join(ROOT, "test/lab");
 /** A service around a fragment that shows only its checks. */
 const SERVICE = "services:\n  web:\n    listen: 192.0.2.10:80\n    servers: [10.0.0.11:80]\n";
 
+/** What an instance and a service cannot do without, by key. */
+const INSTANCE = {
+  interface: "eth0",
+  vrid: "51",
+  transport: "unicast",
+  peers: "[192.0.2.3]",
+  addresses: "[192.0.2.10/24]",
+};
+const WEB = { listen: "192.0.2.10:80", servers: "[10.0.0.11:80]" };
+
+/** A map in braces of these keys, with a line of the page in the place of its own. */
+function withLine(keys: Readonly<Record<string, string>>, line: string): string {
+  const others = Object.entries(keys).filter(([key]) => !line.startsWith(`${key}:`));
+  return `{ ${[line, ...others.map((pair) => pair.join(": "))].filter(Boolean).join(", ")} }`;
+}
+
 /** Languages of blocks that are no commands and no configuration of ours; without one, it is a drawing. */
 const OTHER_LANGUAGES = ["", "sh", "json", "text"];
 
@@ -91,6 +107,25 @@ describe("documents", () => {
     assert.ok(figures.length > 6);
     const recorded = new Set(textOf("docs/benchmarks.md").match(/\d[\d,.]*\d|\d/g));
     for (const figure of figures) assert.ok(recorded.has(figure), `${figure} is not in docs/benchmarks.md`);
+  });
+
+  it("docs/architecture.md names what is not in this version as `check` refuses it", () => {
+    const [, section = ""] = /^## Not in this version\n(.*)/ms.exec(textOf("docs/architecture.md")) ?? [];
+    const rows = [...section.matchAll(/^\| `(.+?)`[^|]* \| (.+?) \| .+ \|$/gm)];
+    assert.ok(rows.length > 6);
+    for (const [, line = "", says = ""] of rows) {
+      const isOfInstance = (line.split(":")[0] ?? "") in INSTANCE;
+      const instance = withLine(INSTANCE, isOfInstance ? line : "");
+      const service = withLine(WEB, isOfInstance ? "" : line);
+      const loaded = load(`vrrp: { instances: { web4: ${instance} } }\nservices: { web: ${service} }\n`);
+      assert.ok(!loaded.ok, `${line} is accepted`);
+      const errors = loaded.error.filter(({ severity }) => severity === "error");
+      assert.deepEqual(
+        errors.map(({ message }) => message),
+        [says],
+        line,
+      );
+    }
   });
 
   it("every command is typed by a scenario, or there is a reason why not", () => {
