@@ -1,7 +1,7 @@
 // `npm test`: set-up, lint, types, unit and property tests on this Node and on another, and the lab. Each suite runs
 // even if one before it failed; the last line sums all of them. Lint, types and the build count as one test each.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { chownSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { failureLine } from "./lab/verdicts.mjs";
@@ -16,6 +16,11 @@ const counts = mkdtempSync(join(tmpdir(), "holdfast-counts-"));
 /** The oldest and the newest line of Node that are supported; tests run on this one and on the other. */
 const OTHER_NODE = process.versions.node.startsWith("24.") ? "20" : "24";
 const MOCHA = ["node_modules/mocha/bin/mocha.js", "--reporter", "test/support/counting-reporter.cjs"];
+/** One test after another, so that what a file leaves running is noticed, and everything that there is to search. */
+const WHOLE = [...MOCHA, "--no-parallel"];
+const WHOLE_ENVIRONMENT = { HOLDFAST_SEARCH: "all" };
+/** Debian's user and group without any rights. */
+const NOBODY = "65534";
 
 function execute(command, args, environment = {}) {
   return spawnSync(command, args, { cwd: root, stdio: "inherit", env: { ...process.env, ...environment } });
@@ -36,10 +41,10 @@ function single(name, command, args) {
 }
 
 /** A suite that counts for itself, into the file named by $HOLDFAST_COUNTS. */
-function counting(name, command, args) {
+function counting(name, command, args, environment = {}) {
   console.log(`\n== ${name}`);
   const file = join(counts, `${name.replaceAll(/\W+/g, "-")}.json`);
-  const result = execute(command, args, { HOLDFAST_COUNTS: file });
+  const result = execute(command, args, { ...environment, HOLDFAST_COUNTS: file });
   let part;
   try {
     part = JSON.parse(readFileSync(file, "utf8"));
@@ -64,7 +69,28 @@ function otherNode() {
     fail(name, `npm cannot provide node@${OTHER_NODE}: ${(probe.stderr || probe.stdout).trim().slice(-400)}`);
     return;
   }
-  counting(name, "npm", [...runner, "node", ...MOCHA]);
+  counting(name, "npm", [...runner, "node", ...WHOLE], WHOLE_ENVIRONMENT);
+}
+
+/** What `npm run test:unit` runs, by a user who may do nothing. */
+function withoutRoot() {
+  const name = "unit tests, as npm run test:unit runs them, without root";
+  if (process.getuid() !== 0) return counting(name, process.execPath, MOCHA);
+  const bare = ["--bounding-set=-all", "--inh-caps=-all"];
+  const nobody = [...bare, "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"];
+  // Where the checkout is in a folder that only root may enter, root without any privilege has to do.
+  const canEnter =
+    spawnSync("setpriv", [...nobody, "--", "test", "-r", join(root, ".build/test/tidy.test.js")]).status === 0;
+  const home = mkdtempSync(join(tmpdir(), "holdfast-nobody-"));
+  try {
+    // In a checkout of one's own the build is one's own too: a test works on a copy of a part of it, beside it.
+    const own = canEnter ? [home, counts, join(root, ".build")] : [];
+    for (const folder of own) chownSync(folder, Number(NOBODY), Number(NOBODY));
+    const environment = { HOME: home, TMPDIR: home, USER: "nobody", LOGNAME: "nobody" };
+    counting(name, "setpriv", [...(canEnter ? nobody : bare), "--", process.execPath, ...MOCHA], environment);
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
 }
 
 try {
@@ -72,7 +98,8 @@ try {
   single("set-up and build", process.execPath, ["scripts/setup.mjs"]);
   single("lint", "npm", ["run", "--silent", "lint"]);
   single("types", "npm", ["run", "--silent", "build:test"]);
-  counting(`unit and property tests, Node ${process.versions.node}`, process.execPath, MOCHA);
+  withoutRoot();
+  counting(`unit and property tests, Node ${process.versions.node}`, process.execPath, WHOLE, WHOLE_ENVIRONMENT);
   otherNode();
   counting("lab", process.execPath, ["scripts/lab.mjs", "all"]);
 } finally {

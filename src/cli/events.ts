@@ -16,7 +16,6 @@ import { EventLines } from "./events-view.ts";
 import { paintsFor, type Terminal } from "./terminal.ts";
 
 const ASK_TIMEOUT_MS = 10_000;
-/** How often a daemon that went away is looked for. */
 const RETRY_MS = 1_000;
 
 export interface EventsCommandOptions {
@@ -40,6 +39,8 @@ export interface EventsCollaborators {
   readStored(): StoredEvents;
   /** Ends `follow`. */
   readonly signal: AbortSignal;
+  /** How often a daemon that went away is looked for; once a second unless told. */
+  readonly retryMs?: number;
 }
 
 /** `holdfast events`: from the daemon, or from its files where none runs. 4 where there is neither. */
@@ -99,7 +100,7 @@ export function readStoredEvents(
 async function follow(
   from: { readonly client: ControlClient; readonly query: EventQuery; readonly after: number; readonly isUp: boolean },
   terminal: Terminal,
-  { signal }: EventsCollaborators,
+  { signal, retryMs = RETRY_MS }: EventsCollaborators,
   print: (events: readonly JournalEvent[]) => void,
 ): Promise<void> {
   let { after, isUp } = from;
@@ -116,7 +117,7 @@ async function follow(
       if (isUp) terminal.err.write("holdfast: the daemon does not answer any more; waiting for it.\n");
       isUp = false;
     }
-    await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
+    await sleep(retryMs, undefined, { signal }).catch(() => undefined);
   }
 }
 

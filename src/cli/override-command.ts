@@ -9,13 +9,15 @@ import { localTime } from "./when.ts";
 
 /** The checker process has a minute to change the table of many servers on a slow machine. */
 const ORDER_TIMEOUT_MS = 70_000;
-/** How often `--wait` asks. The daemon counts once a second. */
+/** The daemon counts once a second. */
 const ASK_EVERY_MS = 500;
 
 export interface OverrideCommandOptions extends Pick<OverrideCommand, "order" | "wait" | "json"> {
   readonly controlSocket: string;
   /** Who orders. */
   readonly by: string;
+  /** How often `--wait` asks; half a second unless told. */
+  readonly askEveryMs?: number;
 }
 
 /** `holdfast drain|disable|weight|enable`: 0 done, 1 refused, 4 no daemon. */
@@ -30,7 +32,7 @@ export async function overrideCommand(options: OverrideCommandOptions, terminal:
     }
     const answer = result.value;
     if (!options.json) print(answer, terminal);
-    const waited = options.wait ? await waitFor(answer.servers, client, options.json ? null : terminal) : null;
+    const waited = options.wait ? await waitFor(answer.servers, client, options, terminal) : null;
     if (options.json) {
       const servers = answer.servers.map((server) => ({ ...server, override: standing(server, waited?.last) }));
       terminal.out.write(`${JSON.stringify({ ...answer, servers }, null, 2)}\n`);
@@ -70,11 +72,12 @@ interface Waited {
   readonly last: readonly ServerOverrideStatus[];
 }
 
-/** Asks until every server is drained, or not to be drained any more. @param terminal null = say nothing meanwhile */
+/** Asks until every server is drained, or not to be drained any more, and says what changes meanwhile, except as JSON. */
 async function waitFor(
   servers: readonly OrderedServer[],
   client: ControlClient,
-  terminal: Terminal | null,
+  { json, askEveryMs = ASK_EVERY_MS }: OverrideCommandOptions,
+  terminal: Terminal,
 ): Promise<Waited> {
   const told = new Map<OrderedServer, string>(); // bounded by the servers
   for (;;) {
@@ -84,11 +87,11 @@ async function waitFor(
       const text = states[index]?.text ?? "";
       if (text === "" || told.get(server) === text) return;
       told.set(server, text);
-      terminal?.out.write(`${server.service} ${server.server}: ${text}\n`);
+      if (!json) terminal.out.write(`${server.service} ${server.server}: ${text}\n`);
     });
     if (states.every(({ phase }) => phase !== "waiting"))
       return { areOut: states.every(({ phase }) => phase === "out"), last };
-    await sleep(ASK_EVERY_MS);
+    await sleep(askEveryMs);
   }
 }
 

@@ -87,7 +87,7 @@ describe("holdfast events", () => {
     const interrupt = new AbortController();
     const options = { controlSocket: join(dir, "s"), query: QUERY, follow: false, json: false, ...change };
     const terminal = { out: output("out"), err: output("err"), env: {} };
-    const done = eventsCommand(options, terminal, { readStored, signal: interrupt.signal });
+    const done = eventsCommand(options, terminal, { readStored, signal: interrupt.signal, retryMs: 1 });
     return { printed, done, stop: () => interrupt.abort() };
   };
   const ids = (jsonLines: string) => [...jsonLines.matchAll(/^\{"id":(\d+),.*\}$/gm)].map(([, id]) => Number(id));

@@ -68,6 +68,7 @@ describe("holdfast drain, disable, weight, enable", () => {
         by: "ann",
         wait: false,
         json: false,
+        askEveryMs: 1,
         ...options,
       },
       { out: output("out"), err: output("err"), env: {} },

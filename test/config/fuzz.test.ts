@@ -8,6 +8,7 @@ import { decodeSource } from "../../src/config/decode.ts";
 import { renderProblem } from "../../src/config/render.ts";
 import { SourceText } from "../../src/config/source-text.ts";
 import { readYaml } from "../../src/config/yaml/read.ts";
+import { searched } from "../support/search.ts";
 import { load, problemsOf, source } from "./support.ts";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
@@ -166,7 +167,7 @@ describe("any text as a configuration", () => {
   for (const [name, texts] of Object.entries(properties)) {
     it(`${name}: never throws, and points into the text`, function () {
       this.timeout(60_000);
-      fc.assert(fc.property(texts, assertInside), { numRuns: 300 });
+      fc.assert(fc.property(texts, assertInside), { numRuns: searched(300) });
     });
   }
 
@@ -187,7 +188,7 @@ describe("any text as a configuration", () => {
         // The column counts characters, which are at most as many as bytes.
         assert.ok(before + column - 1 <= whole.length, `${line}:${column}`);
       }),
-      { numRuns: 500 },
+      { numRuns: searched(500) },
     );
   });
 
@@ -228,13 +229,13 @@ services:
           assert.ok(!JSON.stringify(problem).includes(SECRET));
         }
       }),
-      { numRuns: 400 },
+      { numRuns: searched(400) },
     );
   });
 });
 
 describe("texts that would cost more than they are worth", () => {
-  const many = 200_000;
+  const many = searched(200_000);
   const bombs: Readonly<Record<string, string>> = {
     "nested lists": "[".repeat(many),
     "nested maps": "{a: ".repeat(many),

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { searched } from "../support/search.ts";
 import { hammer } from "./packets.ts";
 
-const PACKETS = 100_000;
+const PACKETS = searched(100_000);
 const SEED = Number(process.env.HOLDFAST_SEED ?? 1);
 
 describe("vrrp packets, random and mutated", () => {

@@ -5,7 +5,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 
 /** The compiled tree that this test is part of. */
 const BUILD = fileURLToPath(new URL("../../", import.meta.url));
-/** As many as each run of the unit tests tries. */
+/** As many as each run of all tests tries. */
 const SEEDS = 300;
 
 /** A bug, planted in a copy of the compiled cores. */

@@ -1,7 +1,8 @@
+import { searched } from "../support/search.ts";
 import { REGRESSIONS } from "./regressions.ts";
 import { simulate } from "./simulation.ts";
 
-const SEEDS = 300;
+const SEEDS = searched(300);
 /** Draw other ones with HOLDFAST_SEED, as the property tests do. */
 const FIRST = Number(process.env.HOLDFAST_SEED ?? 1);
 

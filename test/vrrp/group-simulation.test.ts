@@ -1,6 +1,7 @@
 import { GroupSimulation } from "../support/group-simulation.ts";
+import { searched } from "../support/search.ts";
 
-const SEEDS = Number(process.env.HOLDFAST_SEEDS ?? 40);
+const SEEDS = searched(40);
 /** Draw other ones with HOLDFAST_SEED, as the property tests do. */
 const FIRST = Number(process.env.HOLDFAST_SEED ?? 1);
 
