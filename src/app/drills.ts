@@ -1,5 +1,6 @@
 import { err, ok, type Result } from "../base/result.ts";
 import type { DirectorConfig, InstanceConfig } from "../config/model.ts";
+import { offerFor } from "../config/nearest.ts";
 import type { BroughtAnswer } from "../control/drill-api.ts";
 import type { ControlError, InstanceStatus } from "../control/status.ts";
 import { defaultLimits, limitsWith } from "../drill/limits.ts";
@@ -71,8 +72,15 @@ export class Drills {
   async run(instance: string, body: unknown, askedBy: string): Promise<Result<DrillReport, ControlError>> {
     const wanted = readDrillRequest(body);
     if (!wanted.ok) return err({ code: "CONTROL_REFUSED", message: wanted.error });
-    const config = this.#with.config().instances.find(({ name }) => name === instance);
-    if (config === undefined) return err({ code: "CONTROL_REFUSED", message: `there is no instance ${instance}` });
+    const { instances } = this.#with.config();
+    const config = instances.find(({ name }) => name === instance);
+    if (config === undefined) {
+      const names = instances.map(({ name }) => name);
+      return err({
+        code: "CONTROL_REFUSED",
+        message: `there is no instance ${instance}; ${offerFor(instance, names)}`,
+      });
+    }
     const settings = this.#settingsOf(config, wanted.value);
     if (!settings.ok) return err({ code: "CONTROL_REFUSED", message: settings.error });
     const source = this.#sourceOf(wanted.value);

@@ -2,7 +2,7 @@ import { formatEndpoint, parseEndpoint } from "../base/endpoint.ts";
 import { parseIp } from "../base/ip.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { ServiceConfig } from "../config/model.ts";
-import { nearest } from "../config/nearest.ts";
+import { offerFor } from "../config/nearest.ts";
 import { ALL } from "../control/overrides.ts";
 
 /** A server in a service, by name and endpoint `10.0.0.11:80`. */
@@ -10,9 +10,6 @@ export interface Target {
   readonly service: string;
   readonly server: string;
 }
-
-/** Names listed in a message at most. */
-const MAX_LISTED = 5;
 
 /**
  * The servers that somebody means.
@@ -28,14 +25,14 @@ export function findTargets(
   const names = [...new Set(candidates.map((target) => target.service))];
   const inService =
     service === ALL && !names.includes(ALL) ? candidates : candidates.filter((target) => target.service === service);
-  if (inService.length === 0) return err(`there is no service ${service}; ${guess(service, names)}`);
+  if (inService.length === 0) return err(`there is no service ${service}; ${offerFor(service, names)}`);
   if (server === ALL) return ok(inService);
   const wanted = parseServer(server);
   if (!wanted.ok) return wanted;
   const found = inService.filter((target) => wanted.value(target.server));
   if (found.length > 0) return ok(found);
   const where = service === ALL ? "no service has a" : `service ${service} has no`;
-  return err(`${where} server ${server}; ${guess(server, [...new Set(inService.map((target) => target.server))])}`);
+  return err(`${where} server ${server}; ${offerFor(server, [...new Set(inService.map((target) => target.server))])}`);
 }
 
 /** Every server of the configuration. */
@@ -58,12 +55,4 @@ function parseServer(text: string): Result<(server: string) => boolean, string> 
     const other = parseEndpoint(server);
     return other.ok && other.value.address === address.value;
   });
-}
-
-function guess(word: string, known: readonly string[]): string {
-  const best = nearest(word, known);
-  if (best !== undefined) return `did you mean ${best}?`;
-  if (known.length === 0) return "none is configured";
-  const more = known.length > MAX_LISTED ? ` and ${known.length - MAX_LISTED} more` : "";
-  return `known ${known.length === 1 ? "is" : "are"} ${known.slice(0, MAX_LISTED).join(", ")}${more}`;
 }

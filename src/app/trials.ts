@@ -141,7 +141,8 @@ export class Trials {
 
 export const NOTHING_WAITS: ControlError = {
   code: "CONTROL_REFUSED",
-  message: "no reload waits to be confirmed",
+  message:
+    "no reload waits to be confirmed: it was confirmed or undone before, or `reload` was run without --confirm; `holdfast events --type reload` says which",
 };
 
 const WHAT_NOW = "the files are as they were edited; correct them and reload, or reload to apply them after all";

@@ -1,6 +1,7 @@
 import { DirectorError } from "../base/director-error.ts";
 import type { InstanceKeys } from "../config/keys.ts";
 import type { InstanceConfig } from "../config/model.ts";
+import { offerFor } from "../config/nearest.ts";
 import type { AdvertSlot } from "../sys/advert-memory.ts";
 import type { TrackFacts } from "../vrrp/track.ts";
 import { type CrashReturn, NO_CRASH } from "./crash-return.ts";
@@ -206,14 +207,19 @@ export class VrrpRouter {
    */
   wake(name: string): void {
     const running = this.#running.get(name);
-    if (running === undefined) throw new DirectorError("CONTROL_REFUSED", `there is no instance ${name}`);
+    if (running === undefined) throw this.#noSuchInstance(name);
     this.#groups.together(() => running.instance.wake());
   }
 
   /** @throws DirectorError when there is no such instance */
   #membersOf(name: string): readonly Running[] {
-    if (!this.#running.has(name)) throw new DirectorError("CONTROL_REFUSED", `there is no instance ${name}`);
+    if (!this.#running.has(name)) throw this.#noSuchInstance(name);
     return this.#groups.membersWith(name).flatMap((member) => this.#running.get(member) ?? []);
+  }
+
+  #noSuchInstance(name: string): DirectorError {
+    const offer = offerFor(name, [...this.#running.keys()]);
+    return new DirectorError("CONTROL_REFUSED", `there is no instance ${name}; ${offer}`);
   }
 
   /** Every instance makes way for its peer; resolves when nothing of ours is on any interface. */

@@ -1,5 +1,6 @@
 import { DirectorError, messageOf } from "./director-error.ts";
 import { EXIT, type ExitCode, exitCodeFor } from "./exit-codes.ts";
+import { asSentence } from "./sentence.ts";
 
 /**
  * What a process says of what ends it: one sentence and the next step.
@@ -7,7 +8,7 @@ import { EXIT, type ExitCode, exitCodeFor } from "./exit-codes.ts";
  *   nobody can have fail once more in order to see it
  */
 export function lastWords(thrown: unknown, isDebug: boolean): { readonly text: string; readonly exitCode: ExitCode } {
-  const sentence = `holdfast: ${messageOf(thrown).replace(/\.?$/, ".")}`;
+  const sentence = `holdfast: ${asSentence(messageOf(thrown))}`;
   const place = isDebug && thrown instanceof Error ? `${stackOf(thrown)}\n` : "";
   if (thrown instanceof DirectorError)
     return { text: `${sentence} ${thrown.remedy}\n${place}`, exitCode: exitCodeFor(thrown.code, thrown.facts.errno) };

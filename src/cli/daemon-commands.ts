@@ -1,5 +1,6 @@
 import { DirectorError } from "../base/director-error.ts";
 import { EXIT, type ExitCode } from "../base/exit-codes.ts";
+import { asSentence } from "../base/sentence.ts";
 import { ControlClient } from "../control/client.ts";
 import type { ReloadReport } from "../control/status.ts";
 import { renderPlan } from "./plan.ts";
@@ -61,7 +62,7 @@ export async function confirmCommand(
     const result = await (options.undo ? client.undo() : client.confirm());
     if (options.json) terminal.out.write(`${JSON.stringify(result.ok ? result.value : result.error, null, 2)}\n`);
     if (!result.ok) {
-      if (!options.json) terminal.err.write(`holdfast: ${result.error.message.replace(/\.?$/, ".")}\n`);
+      if (!options.json) terminal.err.write(`holdfast: ${asSentence(result.error.message)}\n`);
       return EXIT.FAILED;
     }
     if (!options.json)
@@ -84,7 +85,7 @@ export async function handoverCommand(
     const result = await client.handover(options.instance);
     if (options.json) terminal.out.write(`${JSON.stringify(result.ok ? result.value : result.error, null, 2)}\n`);
     if (!result.ok) {
-      if (!options.json) terminal.err.write(`holdfast: no handover: ${result.error.message.replace(/\.?$/, ".")}\n`);
+      if (!options.json) terminal.err.write(`holdfast: no handover: ${asSentence(result.error.message)}\n`);
       return EXIT.FAILED;
     }
     if (!options.json) {

@@ -1,5 +1,6 @@
 import { formatDurationUs } from "../base/duration.ts";
 import { EXIT, type ExitCode } from "../base/exit-codes.ts";
+import { asSentence } from "../base/sentence.ts";
 import { ControlClient } from "../control/client.ts";
 import type { DrillRequest } from "../control/drill-api.ts";
 import { type DrillReport, type DrillSummary, renderReport } from "../drill/report.ts";
@@ -33,7 +34,7 @@ export function drillRunCommand(options: RunOptions, terminal: Terminal, startLi
     const result =
       from === null ? await client.drill(instance, options.request) : await drillFrom(options, from, startLines);
     if (!result.ok) {
-      terminal.err.write(`holdfast: no drill: ${result.error.message.replace(/\.?$/, ".")}\n`);
+      terminal.err.write(`holdfast: no drill: ${asSentence(result.error.message)}\n`);
       return EXIT.FAILED;
     }
     print(result.value, json, terminal);

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { DirectorError } from "../base/director-error.ts";
 import { EXIT, type ExitCode } from "../base/exit-codes.ts";
 import { err, ok, type Result } from "../base/result.ts";
+import { asSentence } from "../base/sentence.ts";
 import type { ConfigProblem } from "../config/problem.ts";
 import { countProblems, renderPieces } from "../config/render.ts";
 import { ControlClient } from "../control/client.ts";
@@ -82,14 +83,14 @@ async function fromDaemon(client: ControlClient): Promise<Result<KernelPlan, str
   const plan = await client.plan();
   if (plan.ok) return plan;
   const { message, details = "" } = plan.error;
-  return err(`${details}holdfast: no plan: ${message.replace(/\.?$/, ".")}\n`);
+  return err(`${details}holdfast: no plan: ${asSentence(message)}\n`);
 }
 
 function toText(plan: Result<KernelPlan, NoPlan>, file: string, terminal: Terminal): Result<KernelPlan, string> {
   if (plan.ok) return ok(plan.value);
   if (plan.error.type === "system") {
     const { message, remedy } = plan.error.error;
-    return err(`holdfast: no plan: ${message.replace(/\.?$/, ".")} ${remedy}\n`);
+    return err(`holdfast: no plan: ${asSentence(message)} ${remedy}\n`);
   }
   const { problems } = plan.error;
   const inColour = wantsColour(terminal.err, terminal.env);

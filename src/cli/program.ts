@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { EXIT, type ExitCode } from "../base/exit-codes.ts";
 import { lastWords } from "../base/last-words.ts";
+import { asSentence } from "../base/sentence.ts";
 import { addCheck, type CheckHandler } from "./commands/check.ts";
 import { type CommandLine, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR, examples } from "./commands/command.ts";
 import { addCompletion, type CompletionHandler } from "./commands/completion.ts";
@@ -156,5 +157,5 @@ function usageSentence(text: string): string {
     .trim()
     .replace(/^\((.*)\)$/, "$1");
   const next = suggestion === "" ? "See `holdfast --help`." : suggestion;
-  return `holdfast: ${first.replace(/\.?$/, ".")} ${next}\n`;
+  return `holdfast: ${asSentence(first)} ${next}\n`;
 }

@@ -3,6 +3,7 @@ import { EXIT, type ExitCode } from "../base/exit-codes.ts";
 import type { Finding } from "../base/finding.ts";
 import { familyOf, type IpText } from "../base/ip.ts";
 import { err, ok, orThrow, type Result } from "../base/result.ts";
+import { asSentence } from "../base/sentence.ts";
 import type { FileAccess } from "../config/file-access.ts";
 import { Converger, type HostChange, unmetNeeds } from "../realserver/converge.ts";
 import { obstacles, unmetFindings } from "../realserver/findings.ts";
@@ -39,9 +40,7 @@ export async function realServerCommand(
   const interfaces = orThrow(collaborators.host.interfaces());
   const asked = await wantedOf(options, interfaces, collaborators);
   if (!asked.ok) {
-    terminal.err.write(
-      `holdfast: ${asked.error.replace(/\.?$/, ".")} See \`holdfast realserver ${options.action} --help\`.\n`,
-    );
+    terminal.err.write(`holdfast: ${asSentence(asked.error)} See \`holdfast realserver ${options.action} --help\`.\n`);
     return EXIT.USAGE;
   }
   if (options.action === "check") return check(options, asked.value, interfaces, terminal, collaborators.host);

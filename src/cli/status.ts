@@ -2,6 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { DirectorError } from "../base/director-error.ts";
 import { formatDurationUs } from "../base/duration.ts";
 import { EXIT, type ExitCode } from "../base/exit-codes.ts";
+import { asSentence } from "../base/sentence.ts";
+import { offerFor } from "../config/nearest.ts";
 import { ControlClient } from "../control/client.ts";
 import type { DirectorStatus } from "../control/status.ts";
 import { withDaemon } from "./daemon-commands.ts";
@@ -60,8 +62,7 @@ function render(
 function noSuchService({ services }: DirectorStatus, wanted: string | null): string | null {
   if (wanted === null || services.some(({ name }) => name === wanted)) return null;
   const names = services.map(({ name }) => name);
-  const offer = names.length === 0 ? "none is configured" : `there are ${names.slice(0, 10).join(", ")}`;
-  return `there is no service ${wanted}; ${offer}${names.length > 10 ? " and others" : ""}.`;
+  return asSentence(`there is no service ${wanted}; ${offerFor(wanted, names)}`);
 }
 
 /** Asks again and again, and draws on a screen, or prints one answer after the other where there is none. */

@@ -112,3 +112,19 @@ export function nearest(word: string, accepted: Iterable<string>): string | unde
   }
   return best;
 }
+
+/** Names that a sentence offers at most. */
+const MAX_OFFERED = 5;
+
+/**
+ * What to write instead of a name that does not exist, for the end of a sentence: `did you mean web?`, or `there are web, mail`.
+ * @param known the names that exist
+ */
+export function offerFor(name: string, known: readonly string[]): string {
+  const near = nearest(name, known);
+  if (near !== undefined) return `did you mean ${near}?`;
+  if (known.length === 0) return "none is configured";
+  if (known.length === 1) return `there is only ${known[0]}`;
+  const more = known.length > MAX_OFFERED ? ` and ${known.length - MAX_OFFERED} more` : "";
+  return `there are ${known.slice(0, MAX_OFFERED).join(", ")}${more}`;
+}

@@ -169,7 +169,7 @@ describe("return after a crash: two directors on a virtual segment", () => {
       time.advance(10 * SECOND);
       assert.deepEqual([lb1.phase, statusOf(lb1)?.isResting], [phase, false], mode);
     }
-    assert.throws(() => lb1.router.wake("web6"), /there is no instance web6/);
+    assert.throws(() => lb1.router.wake("web6"), /there is no instance web6; did you mean web4\?/);
   });
 
   it("a backup that was killed just listens", () => {

@@ -240,13 +240,13 @@ describe("override desk", () => {
     const bench = new Bench();
     const rows: readonly [Partial<OverrideOrder>, string][] = [
       [{ service: "wbe" }, "there is no service wbe; did you mean web?"],
-      [{ service: "database" }, "there is no service database; known are web, mail"],
+      [{ service: "database" }, "there is no service database; there are web, mail"],
       [{ server: "10.0.0.21:80" }, "service web has no server 10.0.0.21:80; did you mean 10.0.0.11:80?"],
       [{ server: "10.0.0.11:8080" }, "service web has no server 10.0.0.11:8080; did you mean 10.0.0.11:80?"],
-      [{ server: "fd00::1" }, "service web has no server fd00::1; known are 10.0.0.11:80, 10.0.0.12:80"],
+      [{ server: "fd00::1" }, "service web has no server fd00::1; there are 10.0.0.11:80, 10.0.0.12:80"],
       [
         { service: "all", server: "10.9.9.9:1" },
-        "no service has a server 10.9.9.9:1; known are 10.0.0.11:80, 10.0.0.12:80, 10.0.0.11:25, 10.0.0.13:25",
+        "no service has a server 10.9.9.9:1; there are 10.0.0.11:80, 10.0.0.12:80, 10.0.0.11:25, 10.0.0.13:25",
       ],
       [{ server: "all" }, "all as a server goes with enable alone; name the servers to drain"],
       [

@@ -185,7 +185,7 @@ describe("a reload to be confirmed", () => {
     assert.equal(it.node(), "b");
     assert.equal(it.book.trial, null);
     const again = await it.reloader.confirm();
-    assert.ok(!again.ok && /no reload waits/.test(again.error.message));
+    assert.ok(!again.ok && /no reload waits .*`holdfast events --type reload`/.test(again.error.message));
     assert.ok(!(await it.reloader.undo("x")).ok);
   });
 

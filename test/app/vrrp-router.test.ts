@@ -186,7 +186,7 @@ describe("vrrp router: two directors on a virtual segment", () => {
     assert.equal(report?.successor, null);
     assert.match(report.reason, /no other director answered within 3\.\d+s/);
     assert.deepEqual([phaseOf(lb1), lb1.held], ["master", [VIP]]);
-    await assert.rejects(lb1.router.handover("nosuch"), /there is no instance nosuch/);
+    await assert.rejects(lb1.router.handover("wbe4"), /there is no instance wbe4; did you mean web4\?/);
   });
 
   it("stops by handing over, and at once when asked again", async () => {

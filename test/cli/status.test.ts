@@ -93,7 +93,7 @@ describe("holdfast status", () => {
     await listen();
     const { printed, done } = start({ service: "wbe" });
     assert.equal(await done, EXIT.USAGE);
-    assert.equal(printed.err, "holdfast: there is no service wbe; there are web.\n");
+    assert.equal(printed.err, "holdfast: there is no service wbe; did you mean web?\n");
     status = directorStatus({ services: [] });
     const none = start({ service: "web" });
     await none.done;

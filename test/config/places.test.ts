@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { matchesPart } from "../../src/config/glob.ts";
-import { editDistance, nearest } from "../../src/config/nearest.ts";
+import { editDistance, nearest, offerFor } from "../../src/config/nearest.ts";
 import { formatKeyPath, quote } from "../../src/config/problem.ts";
 import { SourceText } from "../../src/config/source-text.ts";
 import { problemsOf, source } from "./support.ts";
@@ -104,6 +104,15 @@ describe("nearest", () => {
     assert.equal(nearest("colour", keys), undefined);
     assert.equal(nearest("x", ["a", "b"]), undefined);
     assert.equal(nearest("constructor", keys), undefined);
+  });
+
+  it("offers for a name that does not exist what was meant, or what there is, and not a page of it", () => {
+    assert.equal(offerFor("wbe", ["web", "mail"]), "did you mean web?");
+    assert.equal(offerFor("database", ["web", "mail"]), "there are web, mail");
+    assert.equal(offerFor("database", ["web"]), "there is only web");
+    assert.equal(offerFor("database", []), "none is configured");
+    const many = Array.from({ length: 1_000 }, (_, index) => `web${index}`);
+    assert.equal(offerFor("database", many), "there are web0, web1, web2, web3, web4 and 995 more");
   });
 });
 

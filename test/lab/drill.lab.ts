@@ -119,7 +119,10 @@ describe("drills", () => {
       const unserved = reportOf(await drill(lb1, "handover", "--target", target, "--timeout", "100ms"), directors);
       assert.deepEqual([unserved.result, unserved.reasons], ["refused", [`${target} does not answer: ECONNREFUSED`]]);
       const unknown = await lb1.command(["drill", "run", "nosuch", "--kind", "handover"]);
-      assert.deepEqual([unknown.status, unknown.stderr], [1, "holdfast: no drill: there is no instance nosuch.\n"]);
+      assert.deepEqual(
+        [unknown.status, unknown.stderr],
+        [1, "holdfast: no drill: there is no instance nosuch; there is only outside.\n"],
+      );
       assert.deepEqual(topology.holders(), ["lb1"]);
     });
   });

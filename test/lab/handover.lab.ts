@@ -250,7 +250,10 @@ describe("planned handover, seen by the client", () => {
       assert.match(stderr, /^holdfast: no handover: outside: no other director answered within \d+ms\.\n$/);
       assert.deepEqual(topology.holders(), ["lb1"]);
       const unknown = await lb1.command(["handover", "nosuch"]);
-      assert.deepEqual([unknown.status, unknown.stderr], [1, "holdfast: no handover: there is no instance nosuch.\n"]);
+      assert.deepEqual(
+        [unknown.status, unknown.stderr],
+        [1, "holdfast: no handover: there is no instance nosuch; there is only outside.\n"],
+      );
       await lb1.stop();
       assert.equal(lb1.program.exitCode, 0, lastWords([lb1]));
       assert.deepEqual(topology.holders(), []);

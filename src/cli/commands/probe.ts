@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from "commander";
 import type { ExitCode } from "../../base/exit-codes.ts";
+import { asSentence } from "../../base/sentence.ts";
 import { parseTarget, type Target } from "../../drill/target.ts";
 import { addCommand, type CommandLine, exitCodes, flagsOf } from "./command.ts";
 import { durationBetween } from "./duration-option.ts";
@@ -18,7 +19,7 @@ export interface ProbeHandler {
 
 export function targetOf(text: string): Target {
   const target = parseTarget(text);
-  if (!target.ok) throw new InvalidArgumentError(`${target.error.replace(/\.?$/, ".")}`);
+  if (!target.ok) throw new InvalidArgumentError(asSentence(target.error));
   return target.value;
 }
 
