@@ -1,3 +1,4 @@
+import { withHeaderSecrets } from "../config/header-secrets.ts";
 import type { DirectorConfig } from "../config/model.ts";
 import type { CheckerProcessConfig, CheckerTrackConfig, ServerOverride, VrrpProcessConfig } from "./messages.ts";
 import type { LoadedConfig } from "./reloader.ts";
@@ -14,11 +15,12 @@ export function vrrpProcessConfig(
 
 /** @param overrides what stands over the checks */
 export function checkerProcessConfig(
-  config: DirectorConfig,
+  { config, headerSecrets }: Pick<LoadedConfig, "config" | "headerSecrets">,
   overrides: readonly ServerOverride[],
   stateDir: string,
 ): CheckerProcessConfig {
-  const { services, ipvs, scripts, sync } = config;
+  const { ipvs, scripts, sync } = config;
+  const services = withHeaderSecrets(config.services, headerSecrets);
   return { services, ipvs, scripts, sync, track: trackConfig(config), overrides, stateDir };
 }
 

@@ -76,7 +76,7 @@ export interface ChildrenCollaborators {
   /** Keeps what they tell. */
   readonly board: StatusBoard;
   /** What is in force. */
-  present(): Pick<LoadedConfig, "config" | "keys">;
+  present(): Pick<LoadedConfig, "config" | "keys" | "headerSecrets">;
   /** Instances that a new vrrp process starts at rest, beside those that rested when the one before ended. */
   resting(): readonly string[];
   /** What stands over the checks. */
@@ -280,7 +280,7 @@ export class Children {
   }
 
   #checkerConfig(): CheckerProcessConfig {
-    return checkerProcessConfig(this.#with.present().config, this.#with.overrides(), this.#options.stateDir);
+    return checkerProcessConfig(this.#with.present(), this.#with.overrides(), this.#options.stateDir);
   }
 
   #say(level: LogEntry["level"], message: string, event?: EventFacts): void {

@@ -148,5 +148,6 @@ function loadText(options: DaemonOptions, access: FileAccess, isReload: boolean)
     ({ location, message }) => `${location.file}:${location.line}:${location.column}: ${message}`,
   );
   const texts = files.textsOf(loaded.value.files);
-  return ok({ config: loaded.value.config, keys: loaded.value.keys, warnings, texts });
+  const { config, keys, headerSecrets } = loaded.value;
+  return ok({ config, keys, headerSecrets, warnings, texts });
 }

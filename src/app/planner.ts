@@ -1,5 +1,6 @@
 import { messageOf } from "../base/director-error.ts";
 import { err, ok, type Result } from "../base/result.ts";
+import { withHeaderSecrets } from "../config/header-secrets.ts";
 import type { DirectorConfig } from "../config/model.ts";
 import type { ControlError } from "../control/status.ts";
 import type { ReplyOutcome } from "../ipc/messages.ts";
@@ -7,6 +8,7 @@ import type { Phases } from "../plan/addresses.ts";
 import { joinPlan, type KernelPlan, type PlanGroup } from "../plan/model.ts";
 import { planSurroundings } from "./kernel-now.ts";
 import type { CheckerPlanRequest } from "./messages.ts";
+import type { LoadedConfig } from "./reloader.ts";
 
 /** Where such a plan takes what it says of the servers from. */
 export const DAEMON_BASIS = "by what the running daemon knows of the servers";
@@ -34,11 +36,12 @@ export class Planner {
    * @param withinMs      a checker that has not answered by then is not waited for
    */
   async plan(
-    config: DirectorConfig,
+    { config, headerSecrets }: Pick<LoadedConfig, "config" | "headerSecrets">,
     configuration: readonly string[],
     withinMs: number,
   ): Promise<Result<KernelPlan, ControlError>> {
-    const request = { services: config.services, stateDir: this.#stateDir };
+    const services = withHeaderSecrets(config.services, headerSecrets);
+    const request = { services, stateDir: this.#stateDir };
     const tables = await this.#with.askChecker(request, withinMs);
     if (!tables.ok) return err({ code: tables.code, message: `there is no plan: ${tables.message}` });
     const around = planSurroundings(config, this.#with.phases(), this.#with.present());

@@ -1,6 +1,7 @@
 import { DirectorError, messageOf } from "../base/director-error.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { ConfigTexts } from "../config/config-texts.ts";
+import { changedHeaderSecrets, type HeaderSecrets } from "../config/header-secrets.ts";
 import { changedKeys, type InstanceKeys } from "../config/keys.ts";
 import type { DirectorConfig } from "../config/model.ts";
 import type { ConfirmAnswer, ControlError, ReloadReport } from "../control/status.ts";
@@ -15,6 +16,7 @@ import { NOTHING_WAITS, type Trials } from "./trials.ts";
 export interface LoadedConfig {
   readonly config: DirectorConfig;
   readonly keys: InstanceKeys;
+  readonly headerSecrets: HeaderSecrets;
   /** Located warnings, ready to print. */
   readonly warnings: readonly string[];
   /** What it was read from. */
@@ -43,7 +45,7 @@ export interface ReloaderCollaborators {
   isStopping(): boolean;
   /** What applying it would change in the kernel; `configuration` = what differs from what is in force. */
   plan(
-    next: DirectorConfig,
+    next: LoadedConfig,
     configuration: readonly string[],
     withinMs: number,
   ): Promise<Result<KernelPlan, ControlError>>;
@@ -187,9 +189,9 @@ export class Reloader {
   }
 
   async #take(loaded: LoadedConfig): Promise<Result<ReloadReport, ControlError>> {
-    const { config, warnings } = loaded;
+    const { warnings } = loaded;
     const changes = this.#changes(loaded);
-    const plan = await this.#with.plan(config, changes, PLAN_BEFORE_RELOAD_MS);
+    const plan = await this.#with.plan(loaded, changes, PLAN_BEFORE_RELOAD_MS);
     this.#sayPlan(plan);
     for (const warning of warnings) this.#say("warning", warning);
     const applied = await this.#with.apply(loaded);
@@ -220,13 +222,16 @@ export class Reloader {
     const loaded = this.#with.load();
     if (!loaded.ok)
       return err({ code: "CONFIG_INVALID", message: "the configuration has errors", details: loaded.error });
-    return this.#with.plan(loaded.value.config, this.#changes(loaded.value), PLAN_WITHIN_MS);
+    return this.#with.plan(loaded.value, this.#changes(loaded.value), PLAN_WITHIN_MS);
   }
 
-  #changes({ config, keys }: LoadedConfig): readonly string[] {
+  #changes({ config, keys, headerSecrets }: LoadedConfig): readonly string[] {
     const before = this.#with.present();
     const rekeyed = changedKeys(before.keys, keys).map((name) => `instance ${name}: contents of the keys changed`);
-    return [...this.#with.diff(before.config, config), ...rekeyed];
+    const renewed = changedHeaderSecrets(before.headerSecrets, headerSecrets).map(
+      (place) => `${place}: contents changed, for the headers of checks`,
+    );
+    return [...this.#with.diff(before.config, config), ...rekeyed, ...renewed];
   }
 
   /** The plan before it is carried out. Without one the reload goes on: who meets what stands in the way tells it. */

@@ -2,6 +2,7 @@ import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { type buildConnector, Client } from "undici";
 import { type Endpoint, formatEndpoint } from "../base/endpoint.ts";
+import { err, ok, type Result } from "../base/result.ts";
 import type { HttpCheckConfig } from "../config/model.ts";
 import { type BodyMatcher, ContainsMatcher, PatternMatcher } from "./body-matcher.ts";
 import type { BodyPattern } from "./body-pattern.ts";
@@ -49,11 +50,16 @@ export class HttpChecker implements Checker {
     const { check, target } = options;
     this.#check = check;
     this.#endpoint = { address: target.address, port: check.port ?? target.port };
-    this.#headers = requestHeaders(check, this.#endpoint);
+    const headers = requestHeaders(check, this.#endpoint);
+    this.#headers = headers.ok ? headers.value : [];
     this.#pattern = check.expectBody?.type === "matches" ? parts.pattern(check.expectBody.pattern) : null;
     this.#maxReadBytes = MAX_HEADER_BYTES + READ_SLACK_BYTES + FRAMING_FACTOR * check.maxBodyBytes;
     const context = check.tls === null ? null : parts.contexts.get(check.tls);
-    this.#fault = context !== null && !context.ok ? fail("tls_files", context.error) : null;
+    this.#fault = !headers.ok
+      ? fail("secret_file", headers.error)
+      : context !== null && !context.ok
+        ? fail("tls_files", context.error)
+        : null;
     this.#tls = check.tls !== null && context?.ok ? tlsSettings(check.tls, check, target, context.value) : null;
   }
 
@@ -147,13 +153,18 @@ export class HttpChecker implements Checker {
   }
 }
 
-function requestHeaders(check: HttpCheckConfig, endpoint: Endpoint): readonly string[] {
+/** @returns names and values by turns, or what keeps a value from being known */
+function requestHeaders(check: HttpCheckConfig, endpoint: Endpoint): Result<readonly string[], string> {
   const headers = ["host", check.host ?? formatEndpoint(endpoint)];
   const names = new Set(Object.keys(check.headers).map((name) => name.toLowerCase()));
   if (!names.has("user-agent")) headers.push("user-agent", "holdfast");
   if (!names.has("accept")) headers.push("accept", "*/*");
   for (const [name, value] of Object.entries(check.headers)) {
+    if (typeof value !== "string") {
+      const place = value.type === "file" ? `the file ${value.path}` : `the credential ${value.name}`;
+      return err(`the header ${name} has no value: ${place} could not be used when the configuration was read`);
+    }
     if (name.toLowerCase() !== "host") headers.push(name, value);
   }
-  return headers;
+  return ok(headers);
 }

@@ -12,6 +12,7 @@ export const FAILURE_REASONS = [
   "tls_certificate",
   "tls_handshake",
   "tls_files",
+  "secret_file",
   "status",
   "body_mismatch",
   "body_pattern_slow",

@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
+import { join } from "node:path";
 import { type ConnectionOptions, checkServerIdentity, createSecureContext, type SecureContext } from "node:tls";
 import { messageOf } from "../base/director-error.ts";
 import { err, ok, type Result } from "../base/result.ts";
-import type { HttpCheckConfig, TlsConfig } from "../config/model.ts";
+import type { CredentialSource, HttpCheckConfig, TlsConfig } from "../config/model.ts";
 import type { CheckTarget } from "./checker.ts";
 
 /** What `tls.connect` needs besides where to connect. */
@@ -19,27 +20,36 @@ export type TlsSettings = Pick<
  */
 export class TlsContexts {
   readonly #contexts = new Map<string, Result<SecureContext, string>>();
+  readonly #credentialsDir: string | undefined;
+
+  /** @param credentialsDir where systemd put the credentials of the service */
+  constructor(credentialsDir = process.env.CREDENTIALS_DIRECTORY) {
+    this.#credentialsDir = credentialsDir;
+  }
 
   /** @returns the context, or a sentence that names the file that could not be used */
   get(config: TlsConfig): Result<SecureContext, string> {
     const key = JSON.stringify([config.caFile, config.certFile, config.keyFile]);
     let context = this.#contexts.get(key);
     if (context === undefined) {
-      context = createContext(config);
+      context = createContext(config, this.#credentialsDir);
       this.#contexts.set(key, context);
     }
     return context;
   }
 }
 
-function createContext(config: TlsConfig): Result<SecureContext, string> {
+function createContext(config: TlsConfig, credentialsDir: string | undefined): Result<SecureContext, string> {
+  const pathOf = (source: string | CredentialSource): string =>
+    typeof source === "string" ? source : join(credentialsDir ?? "$CREDENTIALS_DIRECTORY", source.name);
   const pem: { ca?: Buffer; cert?: Buffer; key?: Buffer } = {};
-  for (const [part, file] of [
+  for (const [part, source] of [
     ["ca", config.caFile],
     ["cert", config.certFile],
     ["key", config.keyFile],
   ] as const) {
-    if (file === null) continue;
+    if (source === null) continue;
+    const file = pathOf(source);
     try {
       pem[part] = readFileSync(file);
     } catch (thrown) {
@@ -49,8 +59,8 @@ function createContext(config: TlsConfig): Result<SecureContext, string> {
   try {
     return ok(createSecureContext(pem));
   } catch (thrown) {
-    const files = [config.caFile, config.certFile, config.keyFile].filter((file) => file !== null).join(", ");
-    return err(`${files} cannot be used for TLS: ${messageOf(thrown)}`);
+    const files = [config.caFile, config.certFile, config.keyFile].filter((file) => file !== null);
+    return err(`${files.map(pathOf).join(", ")} cannot be used for TLS: ${messageOf(thrown)}`);
   }
 }
 

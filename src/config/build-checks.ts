@@ -1,6 +1,6 @@
 import { assert } from "../base/assert.ts";
 import { DEFAULTS } from "./defaults.ts";
-import type { CheckConfig, HttpCheckConfig, TlsConfig } from "./model.ts";
+import type { CheckConfig, HttpCheckConfig, SecretSource, TlsConfig } from "./model.ts";
 import type { RawCheck, RawCheckDefaults, RawHttp, RawScript, RawTcp } from "./schema/checks.ts";
 
 /** What checks inherit: defaults.check, and the folder that relative names of files start from. */
@@ -61,7 +61,7 @@ function buildHttp(kind: "http" | "https", raw: RawHttp, context: CheckContext):
     method: raw.method ?? DEFAULTS.method,
     path: raw.path ?? DEFAULTS.path,
     host: raw.host ?? null,
-    headers: raw.headers ?? {},
+    headers: buildHeaders(raw.headers ?? {}, context.folder),
     expectStatus: status === undefined ? [DEFAULTS.expectStatus] : Array.isArray(status) ? status : [status],
     expectBody:
       body?.contains !== undefined
@@ -74,17 +74,34 @@ function buildHttp(kind: "http" | "https", raw: RawHttp, context: CheckContext):
   };
 }
 
+function buildHeaders(raw: NonNullable<RawHttp["headers"]>, folder: string | null): HttpCheckConfig["headers"] {
+  const built = Object.entries(raw).map(([name, value]) => {
+    if (typeof value === "string") return [name, value] as const;
+    const source: SecretSource =
+      value.file === undefined
+        ? { type: "credential", name: value.credential ?? "" }
+        : { type: "file", path: absoluteIn(folder, value.file) };
+    return [name, source] as const;
+  });
+  return Object.fromEntries(built);
+}
+
+type RawPem = NonNullable<RawHttp["tls"]>["cert"];
+
+function absoluteIn(folder: string | null, path: string): string {
+  return path.startsWith("/") || folder === null ? path : `${folder.replace(/\/$/, "")}/${path}`;
+}
+
 function buildTls(raw: RawHttp["tls"], folder: string | null): TlsConfig {
-  const absolute = (path: string | undefined): string | null => {
-    if (path === undefined) return null;
-    return path.startsWith("/") || folder === null ? path : `${folder.replace(/\/$/, "")}/${path}`;
-  };
+  const absolute = (path: string | undefined): string | null => (path === undefined ? null : absoluteIn(folder, path));
+  const source = (given: RawPem) =>
+    typeof given === "object" ? ({ type: "credential", name: given.credential } as const) : absolute(given);
   return {
     verify: raw?.verify ?? true,
     serverName: raw?.serverName ?? null,
     caFile: absolute(raw?.ca),
-    certFile: absolute(raw?.cert),
-    keyFile: absolute(raw?.key),
+    certFile: source(raw?.cert),
+    keyFile: source(raw?.key),
   };
 }
 

@@ -4,12 +4,14 @@ import { formatEndpoint, formatListenEndpoint } from "../base/endpoint.ts";
 import { formatCidr } from "../base/ip.ts";
 import type {
   CheckConfig,
+  CredentialSource,
   DirectorConfig,
   HmacConfig,
   HttpCheckConfig,
   InstanceConfig,
   ScheduleAction,
   ScheduleConfig,
+  SecretSource,
   ServerConfig,
   ServiceConfig,
   TrackConfig,
@@ -54,7 +56,9 @@ export function explain(config: DirectorConfig): string {
 export function withoutSecrets(config: DirectorConfig): DirectorConfig {
   const blot = (check: CheckConfig): CheckConfig => {
     if (check.type !== "http") return check;
-    const headers = Object.entries(check.headers).map(([name, value]) => [name, isSecretName(name) ? "…" : value]);
+    const shown = (name: string, value: string | SecretSource) =>
+      typeof value === "string" && isSecretName(name) ? "…" : value;
+    const headers = Object.entries(check.headers).map(([name, value]) => [name, shown(name, value)]);
     return { ...check, headers: Object.fromEntries(headers) };
   };
   const services = config.services.map((service) => ({
@@ -166,13 +170,25 @@ function explainCheck(check: CheckConfig): Plain {
   return { [check.tls === null ? "http" : "https"]: { ...explainHttp(check), ...port, ...timing } };
 }
 
+function explainPem(source: string | CredentialSource): Plain {
+  return typeof source === "string" ? source : { credential: source.name };
+}
+
+function explainHeaders(headers: HttpCheckConfig["headers"]): Plain {
+  const explained = Object.entries(headers).map(([name, value]): readonly [string, Plain] => {
+    if (typeof value === "string") return [name, value];
+    return [name, value.type === "file" ? { file: value.path } : { credential: value.name }];
+  });
+  return Object.fromEntries(explained);
+}
+
 function explainHttp(check: HttpCheckConfig): { readonly [key: string]: Plain } {
   const { expectBody: body, tls } = check;
   return {
     path: check.path,
     method: check.method,
     ...(check.host === null ? {} : { host: check.host }),
-    ...(Object.keys(check.headers).length === 0 ? {} : { headers: { ...check.headers } }),
+    ...(Object.keys(check.headers).length === 0 ? {} : { headers: explainHeaders(check.headers) }),
     expect: {
       status: check.expectStatus.map(({ from, to }) => (from === to ? from : `${from}-${to}`)),
       ...(body === null
@@ -187,8 +203,8 @@ function explainHttp(check: HttpCheckConfig): { readonly [key: string]: Plain } 
             verify: tls.verify,
             ...(tls.serverName === null ? {} : { serverName: tls.serverName }),
             ...(tls.caFile === null ? {} : { ca: tls.caFile }),
-            ...(tls.certFile === null ? {} : { cert: tls.certFile }),
-            ...(tls.keyFile === null ? {} : { key: tls.keyFile }),
+            ...(tls.certFile === null ? {} : { cert: explainPem(tls.certFile) }),
+            ...(tls.keyFile === null ? {} : { key: explainPem(tls.keyFile) }),
           },
         }),
   };

@@ -1,6 +1,7 @@
 import type { FileAccess } from "./file-access.ts";
-import type { CheckConfig } from "./model.ts";
+import type { CheckConfig, CredentialSource } from "./model.ts";
 import type { ConfigProblem, Finding, KeyPath } from "./problem.ts";
+import { placeOf, type SecretOptions } from "./secret-files.ts";
 import { checkLists, kindOf } from "./semantics/checks.ts";
 import type { PlacedService } from "./semantics/services.ts";
 
@@ -8,10 +9,14 @@ import type { PlacedService } from "./semantics/services.ts";
  * Findings about the files that checks name: scripts and certificates. They depend on the machine, so they stand apart
  * from the problems of the text: a daemon that starts may report them and go on.
  */
-export function fileProblems(services: readonly PlacedService[], files: FileAccess): ConfigProblem[] {
+export function fileProblems(
+  services: readonly PlacedService[],
+  options: SecretOptions,
+  files: FileAccess,
+): ConfigProblem[] {
   return services.flatMap((service) =>
     checkLists(service).flatMap(({ path, checks }) =>
-      checks.flatMap((check, index) => checkFileProblems(service, [...path, index], check, files)),
+      checks.flatMap((check, index) => checkFileProblems(service, [...path, index], check, options, files)),
     ),
   );
 }
@@ -20,6 +25,7 @@ function checkFileProblems(
   service: PlacedService,
   at: KeyPath,
   check: CheckConfig,
+  options: SecretOptions,
   files: FileAccess,
 ): ConfigProblem[] {
   const kind = kindOf(check);
@@ -29,9 +35,12 @@ function checkFileProblems(
   }
   if (check.type === "http" && check.tls !== null) {
     const { caFile, certFile, keyFile } = check.tls;
-    found.push({ below: ["tls", "ca"], finding: pemFinding(caFile, files) });
-    found.push({ below: ["tls", "cert"], finding: pemFinding(certFile, files) });
-    found.push({ below: ["tls", "key"], finding: pemFinding(keyFile, files) ?? exposedKeyFinding(keyFile, files) });
+    found.push({ below: ["tls", "ca"], finding: pemFinding(caFile, options, files) });
+    found.push({ below: ["tls", "cert"], finding: pemFinding(certFile, options, files) });
+    found.push({
+      below: ["tls", "key"],
+      finding: pemFinding(keyFile, options, files) ?? exposedKeyFinding(keyFile, files),
+    });
   }
   return found.flatMap(({ below, finding }) =>
     finding === null ? [] : [service.problem([...at, kind, ...below], finding)],
@@ -66,8 +75,20 @@ function foldersOf(path: string): string[] {
   return parts.map((_, index) => parts.slice(0, parts.length - index).join("/") || "/");
 }
 
-function pemFinding(path: string | null, files: FileAccess): Finding | null {
-  if (path === null) return null;
+function pemFinding(
+  source: string | CredentialSource | null,
+  options: SecretOptions,
+  files: FileAccess,
+): Finding | null {
+  if (source === null) return null;
+  const path = typeof source === "string" ? source : placeOf(source, options);
+  if (path === undefined) return null;
+  if (path === null)
+    return {
+      code: "bad-file",
+      message: "this is a systemd credential, and this process was given none ($CREDENTIALS_DIRECTORY is not set)",
+      hint: "give it to the unit by LoadCredential=NAME:/PATH, or write the path of a file here",
+    };
   const facts = files.stat(path);
   if (facts === null)
     return { code: "bad-file", message: `the file does not exist${path.startsWith("/") ? ` (${path})` : ""}` };
@@ -77,8 +98,9 @@ function pemFinding(path: string | null, files: FileAccess): Finding | null {
   return null;
 }
 
-function exposedKeyFinding(path: string | null, files: FileAccess): Finding | null {
-  const mode = path === null ? 0 : (files.stat(path)?.mode ?? 0);
+/** The mode of a credential is systemd's affair. */
+function exposedKeyFinding(path: string | CredentialSource | null, files: FileAccess): Finding | null {
+  const mode = typeof path !== "string" ? 0 : (files.stat(path)?.mode ?? 0);
   if ((mode & 0o004) === 0) return null;
   return {
     severity: "warning",

@@ -1,7 +1,8 @@
 import { err, ok, type Result } from "../base/result.ts";
 import type { FileAccess } from "./file-access.ts";
-import type { HmacKeyConfig, KeySource } from "./model.ts";
+import type { HmacKeyConfig } from "./model.ts";
 import type { ConfigProblem, Finding } from "./problem.ts";
+import { isPrintable, readSecretFile, type SecretKind, type SecretOptions, withoutLineEnd } from "./secret-files.ts";
 import type { PlacedInstance } from "./semantics/instances.ts";
 
 /** What a key may have after decoding: fewer bytes could be guessed, more would only be hashed. */
@@ -9,11 +10,7 @@ export const MIN_KEY_BYTES = 32;
 export const MAX_KEY_BYTES = 64;
 /** `hex:`, twice the longest key, and a line ending or two. */
 const MAX_FILE_BYTES = 256;
-/** Readable by the group or by everybody. */
-const OTHERS_READ = 0o044;
-
-const LINE_FEED = 0x0a;
-const CARRIAGE_RETURN = 0x0d;
+const KEY: SecretKind = { noun: "key", asFile: "file:/PATH", maxBytes: MAX_FILE_BYTES };
 const MAKE_ONE = "make one: (printf hex: && openssl rand -hex 32) > FILE";
 
 /** The bytes of a key as they travel to the process that needs them. */
@@ -26,21 +23,14 @@ export interface KeyBytes {
 /** The keys of each instance that has some, by its name. Never part of the configuration, which people may see. */
 export type InstanceKeys = Readonly<Record<string, readonly KeyBytes[]>>;
 
-export interface KeyOptions {
-  /** $CREDENTIALS_DIRECTORY; null = there is none; undefined = credentials are not looked at (outside the service). */
-  readonly credentialsDir?: string | null;
-}
-
 /**
  * Decodes what a key file holds: `hex:` and digits, or text as it is; line endings at the end do not count.
  * @returns 32 to 64 bytes, or what is wrong; never a part of the content
  */
 export function decodeKey(content: Uint8Array): Result<Uint8Array, Omit<Finding, "code">> {
-  let end = content.length;
-  while (end > 0 && (content[end - 1] === LINE_FEED || content[end - 1] === CARRIAGE_RETURN)) end -= 1;
-  const text = Buffer.from(content.subarray(0, end));
+  const text = Buffer.from(withoutLineEnd(content));
   // Text of other encodings would be other bytes on the next director.
-  if (text.some((byte) => byte < 0x20 || byte > 0x7e)) {
+  if (!isPrintable(text)) {
     return err({ message: "the key holds bytes that are not printable ASCII", hint: `write them as hex; ${MAKE_ONE}` });
   }
   const digits = /^hex:(.*)$/s.exec(text.toString("latin1"))?.[1];
@@ -66,7 +56,7 @@ function sizeOf(bytes: number, contentBytes: number): string {
  */
 export function readKeys(
   instances: readonly PlacedInstance[],
-  options: KeyOptions,
+  options: SecretOptions,
   files: FileAccess,
 ): { readonly keys: InstanceKeys; readonly problems: readonly ConfigProblem[] } {
   const problems: ConfigProblem[] = [];
@@ -85,38 +75,16 @@ export function readKeys(
 
 function readKey(
   { id, source }: HmacKeyConfig,
-  options: KeyOptions,
+  options: SecretOptions,
   files: FileAccess,
   say: (finding: Omit<Finding, "code">) => void,
 ): readonly KeyBytes[] {
-  const path = placeOf(source, options);
-  if (path === undefined) return [];
-  if (path === null) {
-    say({
-      message: "the key is a systemd credential, and this process was given none ($CREDENTIALS_DIRECTORY is not set)",
-      hint: "give it to the unit by LoadCredential=NAME:/PATH, or write file:/PATH here",
-    });
-    return [];
-  }
-  const what = source.type === "file" ? `the key file ${path}` : `the credential ${source.name}`;
-  const content = files.read(path, MAX_FILE_BYTES);
-  if (!content.ok) {
-    say({ message: `${what} cannot be read: ${content.error}`, hint: "correct the name, or its owner and mode" });
-    return [];
-  }
-  if (source.type === "file" && ((files.stat(path)?.mode ?? 0) & OTHERS_READ) !== 0) {
-    say({ severity: "warning", message: `${what} may be read by others than its owner`, hint: `chmod 600 ${path}` });
-  }
-  const bytes = decodeKey(content.value);
+  const read = readSecretFile(source, KEY, options, files, say);
+  if (read === null) return [];
+  const bytes = decodeKey(read.content);
   if (bytes.ok) return [{ id, hex: Buffer.from(bytes.value).toString("hex") }];
-  say({ ...bytes.error, message: `${what}: ${bytes.error.message}` });
+  say({ ...bytes.error, message: `${read.what}: ${bytes.error.message}` });
   return [];
-}
-
-/** Undefined = not to be looked at; null = nowhere. */
-function placeOf(source: KeySource, { credentialsDir }: KeyOptions): string | null | undefined {
-  if (source.type === "file") return source.path;
-  return credentialsDir === undefined || credentialsDir === null ? credentialsDir : `${credentialsDir}/${source.name}`;
 }
 
 /** The instances whose keys have other bytes, or other ids, than before; by name. */

@@ -3,21 +3,25 @@ import { decodeSource } from "./decode.ts";
 import type { FileAccess } from "./file-access.ts";
 import { fileProblems } from "./file-problems.ts";
 import { expandGlob, MAX_INCLUDED_FILES } from "./glob.ts";
-import { type InstanceKeys, type KeyOptions, readKeys } from "./keys.ts";
+import { type HeaderSecrets, readHeaderSecrets } from "./header-secrets.ts";
+import { type InstanceKeys, readKeys } from "./keys.ts";
 import { loadParsed, patternsOf, tidy } from "./load.ts";
 import type { DirectorConfig } from "./model.ts";
 import { ParsedFile } from "./parsed-file.ts";
 import type { ConfigProblem, Finding, SourceFile } from "./problem.ts";
+import type { SecretOptions } from "./secret-files.ts";
 import { MAX_FILE_BYTES, tooLarge } from "./yaml/read.ts";
 
 export interface LoadedFiles {
   readonly config: DirectorConfig;
   /** Read apart, so that whatever shows the configuration cannot show them. */
   readonly keys: InstanceKeys;
+  /** The same for header fields of checks. */
+  readonly headerSecrets: HeaderSecrets;
   /** Warnings about the text, in the order of the files. */
   readonly warnings: readonly ConfigProblem[];
   /**
-   * Errors and warnings about the scripts and certificates that the configuration names, warnings about key files. `check` and a reload refuse
+   * Errors and warnings about the scripts, certificates and secrets of checks, warnings about key files. `check` and a reload refuse
    * errors; a daemon that starts had better report them and serve: the checks concerned fail, and say so.
    */
   readonly fileProblems: readonly ConfigProblem[];
@@ -26,13 +30,13 @@ export interface LoadedFiles {
 }
 
 /**
- * Reads the main file and what it includes, reads the keys, and looks at the files that checks name.
+ * Reads the main file and what it includes, reads keys and secrets, and looks at the files that checks name.
  * @param path the main file, absolute or relative to the working directory; messages call it so
  * @returns the model, or every problem found
  */
 export function loadConfigFiles(
   path: string,
-  options: { readonly nodeName: string } & KeyOptions,
+  options: { readonly nodeName: string } & SecretOptions,
   files: FileAccess,
 ): Result<LoadedFiles, readonly ConfigProblem[]> {
   const absolute = files.absolute(path);
@@ -48,11 +52,16 @@ export function loadConfigFiles(
   // Without its key a director would be alone among its peers, or unprotected.
   const isRefused = [...problems, ...keyProblems].some(({ severity }) => severity === "error");
   if (isRefused) return err(tidy([...problems, ...keyProblems, ...loaded.value.warnings], order));
+  const { secrets, problems: secretProblems } = readHeaderSecrets(loaded.value.services, options, files);
   return ok({
     config: loaded.value.config,
     keys,
+    headerSecrets: secrets,
     warnings: loaded.value.warnings,
-    fileProblems: tidy([...keyProblems, ...fileProblems(loaded.value.services, files)], order),
+    fileProblems: tidy(
+      [...keyProblems, ...secretProblems, ...fileProblems(loaded.value.services, options, files)],
+      order,
+    ),
     files: [absolute, ...sources.map((source) => source.path)],
   });
 }

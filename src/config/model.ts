@@ -90,16 +90,19 @@ export type TransportConfig =
   | { readonly type: "unicast"; readonly peers: readonly PeerConfig[] }
   | { readonly type: "udp"; readonly port: number; readonly peers: readonly PeerConfig[] };
 
-/** Where the bytes of a key stand; the configuration itself never holds them. */
-export type KeySource =
-  | { readonly type: "file"; readonly path: string }
-  /** A systemd credential: a file of that name in $CREDENTIALS_DIRECTORY. */
-  | { readonly type: "credential"; readonly name: string };
+/** Where a secret stands, such as a key; the configuration itself does not hold it. */
+export type SecretSource = { readonly type: "file"; readonly path: string } | CredentialSource;
+
+/** A systemd credential: a file of that name in $CREDENTIALS_DIRECTORY. */
+export interface CredentialSource {
+  readonly type: "credential";
+  readonly name: string;
+}
 
 export interface HmacKeyConfig {
   /** 1–255, sent with each advert. */
   readonly id: number;
-  readonly source: KeySource;
+  readonly source: SecretSource;
 }
 
 /** The HMAC trailer of adverts. */
@@ -272,10 +275,10 @@ export interface TlsConfig {
   readonly verify: boolean;
   /** SNI and the name that the certificate must carry; null = `host` without its port, or the address. */
   readonly serverName: string | null;
-  /** Paths of PEM files. */
+  /** Paths of PEM files, or credentials that hold what such a file does. */
   readonly caFile: string | null;
-  readonly certFile: string | null;
-  readonly keyFile: string | null;
+  readonly certFile: string | CredentialSource | null;
+  readonly keyFile: string | CredentialSource | null;
 }
 
 export interface HttpCheckConfig extends CheckCommon {
@@ -286,7 +289,8 @@ export interface HttpCheckConfig extends CheckCommon {
   readonly path: string;
   /** Host header; null = the server's address and port. */
   readonly host: string | null;
-  readonly headers: Readonly<Record<string, string>>;
+  /** Values as they are sent, or where a value stands that is a secret. */
+  readonly headers: Readonly<Record<string, string | SecretSource>>;
   readonly expectStatus: readonly StatusRange[];
   readonly expectBody: BodyMatch | null;
   /** Bytes of the body that are read at most when a body is expected, 1–1048576. */

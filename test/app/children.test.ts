@@ -41,7 +41,7 @@ function pair(folders: { readonly runDir?: string; readonly stateDir?: string } 
       first: { take: () => undefined },
       logger,
       board,
-      present: () => ({ config, keys: {} }),
+      present: () => ({ config, keys: {}, headerSecrets: {} }),
       resting: () => ["web6"],
       overrides: () => overrides,
       onInstances: () => heard.push("instances"),

@@ -15,7 +15,7 @@ const PLAN = joinPlan([{ section: "services", title: "service web", steps: [STEP
 
 /** A configuration whose only content is the name of its node. */
 function loadedOf(node: string): LoadedConfig {
-  return { config: { node } as DirectorConfig, keys: {}, warnings: [], texts: textsOf(node) };
+  return { config: { node } as DirectorConfig, keys: {}, headerSecrets: {}, warnings: [], texts: textsOf(node) };
 }
 
 function textsOf(node: string): ConfigTexts {
@@ -51,7 +51,7 @@ function bench(change: Partial<ReloaderCollaborators> = {}, store = new MemorySt
       isOnDisk: ([first]) => first?.text === file,
       present: () => present,
       isStopping: () => false,
-      plan: async ({ node }) => {
+      plan: async ({ config: { node } }) => {
         calls.push(`plan ${node}`);
         return ok(PLAN);
       },
@@ -97,6 +97,25 @@ describe("reloader", () => {
       "notice: plan: 0 to add, 0 to change, 1 to remove; cuts 4 established connections",
       "notice: reloaded: node a -> b",
     ]);
+  });
+
+  it("tells of keys and secrets that hold something else, and not what", async () => {
+    const holding = (node: string, secret: string): LoadedConfig => ({
+      ...loadedOf(node),
+      keys: { web4: [{ id: 1, hex: secret }] },
+      headerSecrets: { "file /etc/holdfast/check.token": secret, "credential same": "same" },
+    });
+    const { reloader, lines } = bench({
+      load: () => ok(holding("a", "beef")),
+      present: () => holding("a", "cafe"),
+      diff: () => [],
+    });
+    await reloader.reload();
+    assert.equal(
+      lines().at(-1),
+      "notice: reloaded: instance web4: contents of the keys changed; file /etc/holdfast/check.token: contents changed, for the headers of checks",
+    );
+    assert.doesNotMatch(lines().join(), /beef|cafe/);
   });
 
   it("refuses a broken file and changes nothing, also on trial", async () => {

@@ -13,6 +13,7 @@ const texts = (text: string) => [{ path: "/etc/x.yaml", text }];
 const loadedOf = (node: string): LoadedConfig => ({
   config: { node } as DirectorConfig,
   keys: {},
+  headerSecrets: {},
   warnings: [],
   texts: texts(node),
 });

@@ -47,9 +47,14 @@ describe("checks/http over TLS", () => {
     return server.port;
   }
 
-  async function single(port: number, settings: Partial<TlsConfig>, options: Partial<HttpCheckConfig> = {}) {
+  async function single(
+    port: number,
+    settings: Partial<TlsConfig>,
+    options: Partial<HttpCheckConfig> = {},
+    contexts = new TlsContexts(),
+  ) {
     const check = httpCheck({ tls: tls(settings), ...options });
-    const parts = { contexts: new TlsContexts(), pattern: (source: string) => new BodyPattern(source) };
+    const parts = { contexts, pattern: (source: string) => new BodyPattern(source) };
     const checker = new HttpChecker({ check, target: target(port) }, parts);
     return { checker, outcome: await attemptBy(checker) };
   }
@@ -58,8 +63,9 @@ describe("checks/http over TLS", () => {
     port: number,
     settings: Partial<TlsConfig>,
     options: Partial<HttpCheckConfig> = {},
+    contexts?: TlsContexts,
   ): Promise<Outcome> {
-    const { checker, outcome } = await single(port, settings, options);
+    const { checker, outcome } = await single(port, settings, options, contexts);
     const again = await attemptBy(checker);
     assert.deepEqual(again, outcome, "a second attempt by the same checker ends otherwise");
     checker.close();
@@ -114,6 +120,11 @@ describe("checks/http over TLS", () => {
     };
     const port = await serve(options);
     assert.equal((await attempt(port, { caFile, certFile, keyFile })).passed, true);
+    const credential = (name: string) => ({ type: "credential", name }) as const;
+    const fromCredentials = { caFile, certFile: credential("client.pem"), keyFile: credential("client.key") };
+    assert.equal((await attempt(port, fromCredentials, {}, new TlsContexts(dir))).passed, true);
+    const without = await attempt(port, fromCredentials);
+    assert.match(without.detail, /CREDENTIALS_DIRECTORY\/client\.pem \(tls cert\) cannot be read/);
   });
 
   // In TLS 1.3 the client has finished its handshake before the server looks at the client's certificate.

@@ -29,15 +29,21 @@ const timing = fc
   .map((times) => ({ ...times, timeoutUs: Math.min(times.timeoutUs, times.intervalUs) }));
 
 const headerName = fc.stringMatching(/^X-[A-Za-z0-9]{1,10}$/);
+/** A value that stands elsewhere. */
+const source = fc.constantFrom(
+  { type: "file" as const, path: "/etc/holdfast/check.token" },
+  { type: "credential" as const, name: "check-token" },
+);
 const pemPath = fc.option(fc.constantFrom("/etc/ca.pem", "/a b/c.pem"), { nil: null });
 const tls = fc
   .record({
     verify: fc.boolean(),
     serverName: fc.option(fc.constantFrom("www.example.org", "1.2.3"), { nil: null }),
     caFile: pemPath,
-    certFile: pemPath,
+    certFile: fc.oneof(pemPath, fc.constant({ type: "credential" as const, name: "check-cert" })),
+    keyFile: fc.constantFrom("/k.pem", { type: "credential" as const, name: "check-key" }),
   })
-  .map((settings) => ({ ...settings, keyFile: settings.certFile === null ? null : "/k.pem" }));
+  .map((settings) => (settings.certFile === null ? { ...settings, keyFile: null } : settings));
 
 const http = fc.record({
   type: fc.constant("http" as const),
@@ -45,7 +51,7 @@ const http = fc.record({
   method: fc.constantFrom("GET", "POST", "OPTIONS"),
   path: fc.constantFrom("/", "/healthz?a=b&c=*", "/%20: x".replace(" ", "")),
   host: fc.option(fc.constantFrom("www.example.org", "[2001:db8::1]:8080", "5"), { nil: null }),
-  headers: fc.dictionary(headerName, text, { maxKeys: 3, noNullPrototype: true }),
+  headers: fc.dictionary(headerName, fc.oneof(text, source), { maxKeys: 3, noNullPrototype: true }),
   expectStatus: fc.array(
     fc
       .tuple(fc.integer({ min: 100, max: 599 }), fc.integer({ min: 100, max: 599 }))

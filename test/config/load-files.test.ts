@@ -104,4 +104,24 @@ describe("loading files", () => {
       ],
     );
   });
+
+  it("looks at certificates that are credentials, where there can be some", () => {
+    const checks = "{ https: { tls: { cert: { credential: c }, key: { credential: k } } } }";
+    const findings = (credentialsDir?: string | null) => {
+      const files = { "/etc/holdfast/holdfast.yaml": { content: INSTANCE + service("web", 80, checks) } };
+      const all = fakeFiles({ ...files, "/run/c/c": { mode: 0o444 }, "/run/c/k": { mode: 0o444 } });
+      const options = { nodeName: "lb1", ...(credentialsDir === undefined ? {} : { credentialsDir }) };
+      const result = loadConfigFiles("holdfast.yaml", options, all);
+      assert.ok(result.ok, JSON.stringify(result));
+      return result.value.fileProblems.map(({ severity, message }) => `${severity} ${message}`);
+    };
+    assert.deepEqual(findings("/run/c"), [], "their mode is systemd's affair");
+    assert.deepEqual(findings(), [], "`check` runs where there are none");
+    const none = "this is a systemd credential, and this process was given none ($CREDENTIALS_DIRECTORY is not set)";
+    assert.deepEqual(findings(null), [`error ${none}`, `error ${none}`]);
+    assert.deepEqual(findings("/run/other"), [
+      "error the file does not exist (/run/other/c)",
+      "error the file does not exist (/run/other/k)",
+    ]);
+  });
 });

@@ -1,9 +1,12 @@
 import { ok } from "../../base/result.ts";
 import type { StatusRange } from "../model.ts";
-import { byShape, listOf, mapOf, namedMap, optionalKey, type RuleFinding, refuse, ruled, scalar } from "./kit.ts";
+import { byShape, key, listOf, mapOf, namedMap, optionalKey, type RuleFinding, refuse, ruled, scalar } from "./kit.ts";
 import { boolean, choice, size, text, wrongShape } from "./scalars.ts";
+import { credentialName, secretSchema } from "./secrets.ts";
 
 const MAX_PATTERN_LENGTH = 500;
+/** Characters of the value of a header field, wherever it stands. */
+export const MAX_HEADER_VALUE = 8192;
 
 const any = () => null;
 
@@ -94,10 +97,21 @@ const OWN_HEADERS: ReadonlySet<string> = new Set([
   "trailer",
 ]);
 
+function headerText() {
+  return text("the value of a header field, as text", any, MAX_HEADER_VALUE);
+}
+
 const FIELD_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
+const headerValue = byShape("the value of a header field as text, or { file: … } or { credential: … }", {
+  text: headerText(),
+  number: headerText(),
+  boolean: headerText(),
+  map: secretSchema,
+});
+
 const headersSchema = ruled(
-  namedMap("a map of header fields", text("the value of a header field, as text", any, 8192)),
+  namedMap("a map of header fields", headerValue),
   (headers) =>
     Object.keys(headers).flatMap((name): RuleFinding[] => {
       const say = (message: string, hint?: string): RuleFinding[] => [
@@ -145,7 +159,7 @@ export const httpKeys = {
   headers: optionalKey(
     headersSchema,
     "none",
-    "Further header fields. Values of Authorization, Cookie and the like never appear in messages.",
+    "Further header fields. Values of Authorization, Cookie and the like never appear in messages; one that is not to stand here is `{ file: /PATH }` or `{ credential: NAME }`.",
   ),
   expect: optionalKey(expectSchema, "status 200-299", "What the answer must be."),
   maxBody: optionalKey(
@@ -163,8 +177,8 @@ const tlsMap = mapOf("a map with keys such as verify and serverName", {
     "The name that is asked for (SNI) and that the certificate must carry.",
   ),
   ca: optionalKey(text("the path of a PEM file", pemPath), "the system's", "Certificates of the authorities to trust."),
-  cert: optionalKey(text("the path of a PEM file", pemPath), "none", "Client certificate; needs `key`."),
-  key: optionalKey(text("the path of a PEM file", pemPath), "none", "Key of the client certificate."),
+  cert: optionalKey(pemSource(), "none", "Client certificate; needs `key`."),
+  key: optionalKey(pemSource(), "none", "Key of the client certificate."),
 });
 
 export const tlsSchema = ruled(
@@ -199,6 +213,15 @@ export function httpRule({
       hint: "write `method: GET`, or remove body",
     },
   ];
+}
+
+function pemSource() {
+  return byShape("the path of a PEM file, or { credential: … }", {
+    text: text("the path of a PEM file", pemPath),
+    map: mapOf("a map with the key credential", {
+      credential: key(credentialName(), "A systemd credential that holds it."),
+    }),
+  });
 }
 
 function pemPath(value: string) {

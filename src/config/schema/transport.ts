@@ -1,9 +1,10 @@
 import { MICROSECONDS_PER_SECOND as S } from "../../base/duration.ts";
 import { ok, type Result } from "../../base/result.ts";
-import type { KeySource } from "../model.ts";
+import type { SecretSource } from "../model.ts";
 import { ipAddress } from "./addresses.ts";
 import { byShape, key, listOf, mapOf, namedMap, optionalKey, type Refusal, refuse, scalar } from "./kit.ts";
 import { choice, duration, integer, wrongShape } from "./scalars.ts";
+import { CREDENTIAL_NAME } from "./secrets.ts";
 
 const peerMap = mapOf("a map with the key address", {
   address: key(ipAddress(), "Its address, the source of its adverts."),
@@ -24,12 +25,13 @@ export const peersSchema = listOf(
 /** `file:/etc/holdfast/vrrp.key` or `credential:vrrp-key`: never the key itself. */
 function keySource() {
   const json = { type: "string", pattern: "^(file:/|credential:[A-Za-z0-9])" };
-  return scalar("file:/PATH or credential:NAME", json, (input): Result<KeySource, Refusal> => {
+  return scalar("file:/PATH or credential:NAME", json, (input): Result<SecretSource, Refusal> => {
     if (typeof input !== "string") return wrongShape(input);
     const file = /^file:(\/.*)$/.exec(input);
     if (file?.[1] !== undefined) return ok({ type: "file", path: file[1] } as const);
-    const credential = /^credential:([A-Za-z0-9][A-Za-z0-9._-]{0,62})$/.exec(input);
-    if (credential?.[1] !== undefined) return ok({ type: "credential", name: credential[1] } as const);
+    const credential = /^credential:(.*)$/.exec(input)?.[1];
+    if (credential !== undefined && CREDENTIAL_NAME.test(credential))
+      return ok({ type: "credential", name: credential } as const);
     return refuse(
       "does not say where the key stands",
       "a key never stands in the configuration: put it into a file that only root can read, and write file:/etc/holdfast/vrrp.key",
