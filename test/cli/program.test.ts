@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Command } from "commander";
 import { DirectorError } from "../../src/base/director-error.ts";
 import { EXIT, type ExitCode } from "../../src/base/exit-codes.ts";
 import { check } from "../../src/cli/check.ts";
@@ -9,7 +10,7 @@ import { DEFAULT_FILE, DEFAULT_RUN_DIR } from "../../src/cli/commands/command.ts
 import type { EventsOptions } from "../../src/cli/commands/events.ts";
 import type { SchemaOptions } from "../../src/cli/commands/schema.ts";
 import type { StatusOptions } from "../../src/cli/commands/status.ts";
-import { type Handlers, runProgram } from "../../src/cli/program.ts";
+import { describeProgram, type Handlers, runProgram } from "../../src/cli/program.ts";
 import { nodeFiles } from "../../src/sys/node-files.ts";
 import { load } from "../config/support.ts";
 
@@ -71,6 +72,13 @@ async function holdfast(
     terminal,
   );
   return { exitCode, ...printed, calls };
+}
+
+/** The words of ours in a command line, as a shell reads them. */
+function wordsOf(example: string): readonly string[] {
+  const ours = /(?:^|[\s(])(holdfast [^|>&)]*)/.exec(example)?.[1] ?? example;
+  const words = ours.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g);
+  return [...words].map(([, double, single, bare]) => double ?? single ?? bare ?? "");
 }
 
 describe("the command line", () => {
@@ -181,22 +189,25 @@ describe("the command line", () => {
     }
   });
 
-  it("gives help with an example for every command", async () => {
-    for (const argv of [
-      ["--help"],
-      ["run", "--help"],
-      ["check", "-h"],
-      ["plan", "--help"],
-      ["reload", "--help"],
-      ["confirm", "--help"],
-      ["status", "--help"],
-      ["drill", "--help"],
-      ["drill", "run", "--help"],
-    ]) {
-      const { exitCode, out, err } = await holdfast(argv);
-      assert.equal(exitCode, EXIT.OK);
-      assert.match(out, /\nExamples?:\n {2}holdfast /);
-      assert.equal(err, "");
+  it("gives help with examples for every command, each a command line that it takes", async () => {
+    const program = describeProgram("1.2.3");
+    const pathsBelow = (command: Command, path: readonly string[]): readonly (readonly string[])[] => [
+      path,
+      ...command.commands.flatMap((below) => pathsBelow(below, [...path, below.name()])),
+    ];
+    const paths = pathsBelow(program, []);
+    assert.ok(paths.length > 25, `${paths.length} commands`);
+    for (const path of paths) {
+      const { exitCode, out, err } = await holdfast([...path, "--help"]);
+      assert.deepEqual([exitCode, err], [EXIT.OK, ""], path.join(" "));
+      const examples = /\nExamples?:\n((?: {2}.*\n)+)/.exec(out)?.[1]?.trimEnd().split("\n") ?? [];
+      assert.ok(examples.length > 0, `${path.join(" ")} has no example`);
+      for (const example of examples) {
+        const [name, ...argv] = wordsOf(example);
+        assert.deepEqual([name, ...argv.slice(0, path.length)], ["holdfast", ...path], example);
+        const taken = await holdfast(argv);
+        assert.notEqual(taken.exitCode, EXIT.USAGE, `${example}: ${taken.err}`);
+      }
     }
     assert.equal((await holdfast(["--version"])).out, "1.2.3\n");
   });

@@ -37,13 +37,15 @@ export function flagsOf<Name extends string>(
   return Object.fromEntries(names.map((name) => [name, given[name] === true])) as Record<Name, boolean>;
 }
 
+/** Examples; no command is without one. */
+export type Usages = readonly [string, ...string[]];
+
 /**
  * Starts a command.
  * @param program the program, or a command that has commands of its own
  * @param summary without a capital letter and a full stop
- * @param usages examples, at least one
  */
-export function addCommand(program: Command, name: string, summary: string, ...usages: readonly string[]): Command {
+export function addCommand(program: Command, name: string, summary: string, ...usages: Usages): Command {
   return program
     .command(name)
     .description(`${summary[0]?.toUpperCase() ?? ""}${summary.slice(1)}.`)
@@ -53,7 +55,7 @@ export function addCommand(program: Command, name: string, summary: string, ...u
 }
 
 /** @returns the last part of a help text */
-export function examples(usages: readonly string[]): string {
+export function examples(usages: Usages): string {
   return `\nExample${usages.length > 1 ? "s" : ""}:\n${usages.map((line) => `  ${line}`).join("\n")}`;
 }
 

@@ -2,7 +2,15 @@ import { type Command, InvalidArgumentError } from "commander";
 import { parseDurationUs } from "../../base/duration.ts";
 import type { ExitCode } from "../../base/exit-codes.ts";
 import { parseWhen } from "../when.ts";
-import { addCommand, type CommandLine, exitCodes, flagsOf, type GlobalOptions, globalsOf } from "./command.ts";
+import {
+  addCommand,
+  type CommandLine,
+  exitCodes,
+  flagsOf,
+  type GlobalOptions,
+  globalsOf,
+  type Usages,
+} from "./command.ts";
 
 export interface OverrideCommand extends GlobalOptions {
   /** As the control API takes it, but for who orders. */
@@ -92,7 +100,7 @@ export function addEnable({ program, handlers, finish }: CommandLine<OverrideHan
     });
 }
 
-function addOrder(program: Command, name: string, summary: string, ...usages: readonly string[]): Command {
+function addOrder(program: Command, name: string, summary: string, ...usages: Usages): Command {
   const server = name === "enable" ? `${SERVER}; or all` : SERVER;
   return addCommand(program, name, summary, ...usages)
     .argument("<service>", SERVICE)

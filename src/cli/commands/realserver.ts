@@ -1,6 +1,14 @@
 import type { Command } from "commander";
 import type { ExitCode } from "../../base/exit-codes.ts";
-import { addCommand, type CommandLine, exitCodes, flagsOf, type GlobalOptions, globalsOf } from "./command.ts";
+import {
+  addCommand,
+  type CommandLine,
+  exitCodes,
+  flagsOf,
+  type GlobalOptions,
+  globalsOf,
+  type Usages,
+} from "./command.ts";
 
 /** What was written on the command line; `realserver.ts` makes sense of it. */
 export interface RealServerOptions extends GlobalOptions {
@@ -30,7 +38,7 @@ export function addRealServer({ program, handlers, finish }: CommandLine<RealSer
     "holdfast realserver up 192.0.2.10 --method dr",
     "holdfast realserver check",
   ).helpCommand(false);
-  const add = (action: RealServerOptions["action"], summary: string, codes: string, ...usages: readonly string[]) =>
+  const add = (action: RealServerOptions["action"], summary: string, codes: string, ...usages: Usages) =>
     withOptions(addCommand(group, action, summary, ...usages), action)
       .addHelpText("after", exitCodes(codes))
       .action(async (addresses: string[], _options: unknown, command: Command) => {
