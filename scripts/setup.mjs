@@ -63,9 +63,16 @@ function packagesAreInstalled() {
   );
 }
 
+/** Whether a C compiler is there, and the headers of the C library with it: on Debian they are packages of their own. */
+export function canCompile(env = process.env) {
+  return (
+    spawnSync("cc", ["-E", "-"], { input: "#include <sys/socket.h>\n", env, stdio: ["pipe", "ignore", "ignore"] })
+      .status === 0
+  );
+}
+
 export function setup() {
-  const compilers = ["gcc", "libc6-dev"].filter(() => spawnSync("cc", ["--version"]).status !== 0);
-  if (compilers.length > 0) installDebianPackages(compilers, "compiles the native addon: raw and netlink sockets");
+  if (!canCompile()) installDebianPackages(["gcc", "libc6-dev"], "compile the native addon: raw and netlink sockets");
   if (!packagesAreInstalled()) {
     console.log("set-up: npm packages (npm ci), and the native addon that their install step compiles");
     run("npm", ["ci", "--no-audit", "--no-fund"]);
