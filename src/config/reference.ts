@@ -36,6 +36,7 @@ export const REFERENCE_NOTES = [
   `YAML 1.2: \`yes\`, \`no\`, \`on\` and \`off\` are text; anchors, aliases and merge keys (\`<<\`) work.`,
   `Nothing is guessed. Numbers stand without quotes, durations with their unit (\`500ms\`, \`2s\`, \`1.5s\`, \`5m\`, \`1h\`, \`1d\`),
   sizes with theirs (\`64KiB\`). Unknown keys are errors.`,
+  `At most 100 problems are printed; where there are more, the last of them says how many, and errors go before warnings.`,
   `An IPv6 address with a port stands in brackets and quotes: \`"[2001:db8::10]:80"\`.`,
   `Names of instances and services consist of letters, digits, dots, dashes and underscores.`,
   `Values of headers such as Authorization or Cookie, and of \`key\` under \`tls\`, never appear in messages.`,

@@ -159,7 +159,8 @@ export const CATALOGUE = {
   },
   "clock-not-kept": {
     severity: "warning",
-    meaning: "Signed adverts need clocks that agree; nothing here keeps the clock right.",
+    meaning:
+      "Signed adverts need clocks that agree, and certificates are valid by the clock; nothing here keeps it right.",
   },
 } as const satisfies Readonly<Record<string, Entry>>;
 

@@ -1,4 +1,4 @@
-import type { DirectorConfig, TunnelConfig } from "../config/model.ts";
+import type { DirectorConfig, ServiceConfig, TunnelConfig } from "../config/model.ts";
 import type { SysctlNeed } from "../ipvs/sysctls.ts";
 import { type DoctorFinding, finding } from "./catalogue.ts";
 import type { DoctorFacts } from "./facts.ts";
@@ -61,11 +61,20 @@ function sysctlFindings({ sysctls }: DoctorFacts, needs: readonly SysctlNeed[]):
   });
 }
 
-function clockFindings({ instances }: DirectorConfig, { clockKeeper }: DoctorFacts): DoctorFinding[] {
-  const timed = instances.filter(({ hmac }) => hmac?.replay === "time").map(({ name }) => name);
-  if (timed.length === 0 || clockKeeper !== null) return [];
-  const title = `no program keeps this machine's clock, which the signatures of ${listed(timed)} go by`;
+function clockFindings({ instances, services }: DirectorConfig, { clockKeeper }: DoctorFacts): DoctorFinding[] {
+  const signed = instances.filter(({ hmac }) => hmac?.replay === "time").map(({ name }) => name);
+  const verifying = services.filter(verifiesCertificates).map(({ name }) => name);
+  if (signed.length + verifying.length === 0 || clockKeeper !== null) return [];
+  const timed = [
+    ...(signed.length === 0 ? [] : [`the signatures of ${listed(signed)}`]),
+    ...(verifying.length === 0 ? [] : [`the certificates in the checks of ${listed(verifying)}`]),
+  ];
+  const title = `no program keeps this machine's clock, which ${timed.join(" and ")} go by`;
   return [finding("clock-not-kept", title, "apt-get install systemd-timesyncd   # or chrony")];
+}
+
+function verifiesCertificates({ servers }: ServiceConfig): boolean {
+  return servers.some(({ checks }) => checks.some((check) => check.type === "http" && check.tls?.verify === true));
 }
 
 /** The next power of two. */

@@ -118,6 +118,26 @@ describe("diagnose", () => {
     assert.deepEqual(ids({ sysctls: loose, defaultRoutes: ["eth1"] }), []);
   });
 
+  it("minds a clock that nothing keeps only where something goes by it: signatures in time, certificates", () => {
+    const keptByNobody = { clockKeeper: null };
+    assert.deepEqual(ids(keptByNobody), []);
+    const found = (check: string) => {
+      const settings = config(
+        `  tls: { listen: "${VIP}:443", forward: dr, servers: ["192.0.2.21:443"], checks: [${check}] }`,
+      );
+      return diagnose(settings, { ...WELL, ...keptByNobody }, { hmac: () => new Uint8Array(32), keys: {} });
+    };
+    assert.deepEqual(
+      found("https").map(({ id, title }) => [id, title]),
+      [["clock-not-kept", "no program keeps this machine's clock, which the certificates in the checks of tls go by"]],
+    );
+    assert.deepEqual(found("{ https: { tls: { verify: false } } }"), []);
+    assert.deepEqual(
+      ids({}, config("  tls: { listen: 192.0.2.100:443, servers: [192.0.2.21:443], checks: [https] }")),
+      [],
+    );
+  });
+
   it("compares limits with numbers that may come true", () => {
     const many = config(
       `  big: { listen: "${VIP}:81", forward: nat, servers: [${Array.from({ length: 600 }, (_, n) => `"192.0.2.${(n % 90) + 1}:${80 + Math.floor(n / 90)}"`)}], checks: [tcp] }`,

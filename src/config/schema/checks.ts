@@ -49,7 +49,11 @@ const httpMap = mapOf("a map with keys such as path and expect", {
 
 const httpsMap = mapOf("a map with keys such as path, expect and tls", {
   ...httpKeys,
-  tls: optionalKey(tlsSchema, "verified, system authorities", "How the server proves who it is, and we to it."),
+  tls: optionalKey(
+    tlsSchema,
+    "verified, by the authorities that Node brings",
+    "How the server proves who it is, and we to it.",
+  ),
   port: anyPort("the server"),
   ...inherited,
 });

@@ -176,7 +176,11 @@ const tlsMap = mapOf("a map with keys such as verify and serverName", {
     "`host` without its port, or the address",
     "The name that is asked for (SNI) and that the certificate must carry.",
   ),
-  ca: optionalKey(text("the path of a PEM file", pemPath), "the system's", "Certificates of the authorities to trust."),
+  ca: optionalKey(
+    text("the path of a PEM file", pemPath),
+    "the authorities that Node brings",
+    "Certificates of the authorities to trust. Those of the system are in /etc/ssl/certs/ca-certificates.crt.",
+  ),
   cert: optionalKey(pemSource(), "none", "Client certificate; needs `key`."),
   key: optionalKey(pemSource(), "none", "Key of the client certificate."),
 });
