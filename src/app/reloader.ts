@@ -63,6 +63,8 @@ const PLAN_WITHIN_MS = 60_000;
 const PLAN_BEFORE_RELOAD_MS = 8_000;
 /** Changes of a plan that are logged; `reload` and `plan` print all. */
 const MAX_PLAN_LINES = 50;
+/** As above, of what the kernel did not take. */
+const MAX_REMAINING = 5;
 
 /** How a reload is wanted. */
 export interface ReloadOrder {
@@ -207,7 +209,8 @@ export class Reloader {
       );
     else this.#say("notice", `reloaded: ${changes.join("; ")}`, reloadEvent("applied", changes.join("; ")));
     const { remaining } = applied.value;
-    for (const sentence of remaining) this.#say("error", `reload: ${sentence}`, reloadEvent("incomplete", sentence));
+    for (const sentence of shortened(remaining, MAX_REMAINING))
+      this.#say("error", `reload: ${sentence}`, reloadEvent("incomplete", sentence));
     return ok({
       plan: plan.ok ? plan.value : null,
       changes: [...changes, ...applied.value.changes],
@@ -249,6 +252,11 @@ export class Reloader {
   #say(level: LogEntry["level"], message: string, event?: EventFacts): void {
     this.#with.logger.log({ level, source: "supervisor", message, ...(event === undefined ? {} : { event }) });
   }
+}
+
+function shortened(sentences: readonly string[], max: number): readonly string[] {
+  const rest = sentences.length - max;
+  return rest <= 0 ? sentences : [...sentences.slice(0, max), `and ${rest} more differences`];
 }
 
 const STOPPING: ControlError = { code: "CONTROL_REFUSED", message: "the director is stopping" };

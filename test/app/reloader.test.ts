@@ -142,6 +142,18 @@ describe("reloader", () => {
     assert.ok(lines().includes("error: reload: adding service x: no scheduler"));
   });
 
+  it("answers with all that the kernel did not take, and says the first of it", async () => {
+    const remaining = Array.from({ length: 10_000 }, (_, i) => `adding server ${i}: refused`);
+    const { reloader, lines } = bench({ apply: async () => ok({ changes: [], remaining }) });
+    const report = await reloader.reload();
+    assert.ok(report.ok && report.value.remaining.length === 10_000);
+    const said = lines().filter((line) => line.startsWith("error: "));
+    assert.deepEqual(
+      [said.length, said[4], said[5]],
+      [6, "error: reload: adding server 4: refused", "error: reload: and 9995 more differences"],
+    );
+  });
+
   it("plans without changing anything", async () => {
     const { reloader, calls } = bench();
     assert.deepEqual(await reloader.plan(), ok(PLAN));
