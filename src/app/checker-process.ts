@@ -56,6 +56,7 @@ export function runCheckerProcess(): void {
       bySignal(new ScriptChecker({ check, target: { instance, script: check.name } }, runner)),
     publish: (key, state) => channel.outbox.state(key, state),
     publishDrift: (key, state) => channel.outbox.state(key, state),
+    publishKernel: (key, state) => channel.outbox.state(key, state),
     publishFact: (key, fact) => channel.outbox.state(key, fact),
     publishDrain: (key, news) => channel.outbox.state(key, news),
   });

@@ -1,9 +1,9 @@
-import { type DirectorError, messageOf } from "../base/director-error.ts";
+import type { DirectorError } from "../base/director-error.ts";
 import { formatDurationUs } from "../base/duration.ts";
-import { orThrow, type Result } from "../base/result.ts";
+import { ok, orThrow, type Result } from "../base/result.ts";
 import type { CheckerFactory } from "../checks/checker-factory.ts";
 import type { IpvsConfig, ServiceConfig } from "../config/model.ts";
-import type { DriftStatus } from "../control/status.ts";
+import type { DriftStatus, KernelStatus } from "../control/status.ts";
 import type { DrainCount } from "../health/overrides.ts";
 import { type Decision, isSameDecision } from "../health/weights.ts";
 import { describeChange, type IpvsChange, summarizeChanges } from "../ipvs/changes.ts";
@@ -18,7 +18,9 @@ import type { TrackFact } from "../vrrp/track.ts";
 import { CheckRunner, type CheckRunnerEvent } from "./check-runner.ts";
 import { CheckerOverrides } from "./checker-overrides.ts";
 import { DriftKeeper } from "./drift-keeper.ts";
-import { describeRemaining, type IpvsReport, type IpvsTableKeeper } from "./ipvs-table.ts";
+import { describeRemaining, objectOf, troubleOf } from "./ipvs-remaining.ts";
+import type { IpvsReport, IpvsTableKeeper } from "./ipvs-table.ts";
+import { KernelTrouble } from "./kernel-trouble.ts";
 import {
   type CheckedServer,
   type CheckerPlanRequest,
@@ -30,6 +32,8 @@ import {
   type OverrideReply,
 } from "./messages.ts";
 import { ServerNews } from "./server-news.ts";
+import type { SysctlReport } from "./sysctl-needs.ts";
+import { SysctlWatch } from "./sysctl-watch.ts";
 import { TrackScripts, type TrackScriptsCollaborators } from "./track-scripts.ts";
 import { TrackedServices } from "./tracked-services.ts";
 import { VerdictLog } from "./verdict-log.ts";
@@ -52,13 +56,14 @@ export interface CheckerCollaborators {
   readServices(stateDir: string): Result<ServicesNow, DirectorError>;
   /** Whether services of an earlier run may still be in the kernel. */
   ownsServices(stateDir: string): boolean;
-  /** Looks at the sysctls that the services need; returns one sentence per problem. */
-  applySysctls(services: readonly ServiceConfig[], manage: boolean): readonly LogEntry[];
-  /** The same for what a server needs whose weight became 0. @param services those of such servers */
+  /** Looks at the sysctls that the services need, and sets them if told to. */
+  applySysctls(services: readonly ServiceConfig[], manage: boolean): SysctlReport;
+  /** The same for what a server needs whose weight became 0, as log entries. @param services those of such servers */
   applyQuiescingSysctls(services: readonly ServiceConfig[], manage: boolean): readonly LogEntry[];
   createTrackChecker: TrackScriptsCollaborators["createChecker"];
   publish(key: string, state: CheckedServer | null): void;
   publishDrift(key: string, state: DriftStatus | null): void;
+  publishKernel(key: string, state: KernelStatus | null): void;
   /** Tells what became of something that an instance tracks. */
   publishFact(key: string, fact: TrackFact | null): void;
   /** Tells what connections a draining server has. */
@@ -72,6 +77,8 @@ export class Checker {
   readonly #trackScripts: TrackScripts;
   readonly #overrides: CheckerOverrides;
   readonly #drift: DriftKeeper;
+  readonly #trouble: KernelTrouble;
+  readonly #sysctls: SysctlWatch;
   readonly #news: ServerNews;
   readonly #verdicts: VerdictLog;
   readonly #tracked: TrackedServices;
@@ -84,8 +91,6 @@ export class Checker {
   readonly #desiredTable = new DesiredTable();
   readonly #apply: Alarm;
   #isApplyScheduled = false;
-  /** What did not work when the table was last changed, as text. */
-  #trouble = "";
   /** No change of the table by verdicts before. */
   #nextApplyUs = 0;
 
@@ -120,22 +125,35 @@ export class Checker {
       logger: collaborators.logger,
       repair: () => this.#repair(),
       retry: () => void this.#applyNow(),
-      inspect: () => {
-        this.#applyNow();
-        return this.#table?.inspect(this.#desired()) ?? null;
-      },
+      inspect: () => this.#inspect(),
       nameOf: (service) => this.#nameOf(service),
       publish: collaborators.publishDrift,
+    });
+    this.#trouble = new KernelTrouble({
+      clock,
+      logger: collaborators.logger,
+      nameOf: (service) => this.#nameOf(service),
+      publish: collaborators.publishKernel,
+    });
+    this.#sysctls = new SysctlWatch({
+      clock,
+      alarms,
+      apply: collaborators.applySysctls,
+      onSeen: (report, isAsked) => this.#trouble.sysctlsSeen(report, isAsked),
     });
     this.#news = new ServerNews({
       clock,
       alarms,
       runner: this.#runner,
-      rule: (service, server, found) => this.#overrides.rule(service, server, found),
+      rule: (service, server, found) =>
+        this.#trouble.inKernel(`${service} ${server}`, this.#overrides.rule(service, server, found)),
       publish: (key, state) => collaborators.publish(key, state),
     });
     this.#tracked = new TrackedServices({
-      decisionOf: (key) => this.#decisions.get(key),
+      decisionOf: (key) => {
+        const decision = this.#decisions.get(key);
+        return decision === undefined ? undefined : this.#trouble.inKernel(key, decision);
+      },
       publish: (key, fact) => collaborators.publishFact(key, fact),
     });
   }
@@ -147,8 +165,7 @@ export class Checker {
   configure(config: CheckerProcessConfig): CheckerReply {
     if (this.#table === null && (config.services.length > 0 || this.#with.ownsServices(config.stateDir)))
       this.#table = this.#with.openTable(config.stateDir);
-    for (const entry of this.#with.applySysctls(config.services, config.ipvs.manageSysctls))
-      this.#with.logger.log(entry);
+    this.#sysctls.configure(config.services, config.ipvs);
     this.#tracked.configure(config.services, config.track.services);
     this.#config = config;
     this.#services = servicesByKey(config.services);
@@ -203,8 +220,7 @@ export class Checker {
     if (this.#config === null) return { changes: [], warnings: [] };
     for (const { service, server } of changes) this.#redecide(service, server);
     const report = this.#applyNow();
-    const refused = (report?.failures ?? []).map(({ reason }) => reason);
-    if (report?.error) refused.push(`the kernel's table could not be made as wanted: ${report.error.message}`);
+    const refused = report === null ? [] : troubleOf(report, (service) => this.#nameOf(service)).reasons;
     const ending = new Set(
       changes.flatMap(({ service, server }) => (this.#overrides.isEnding(`${service} ${server}`) ? [service] : [])),
     );
@@ -224,6 +240,8 @@ export class Checker {
     this.#trackScripts.stop();
     this.#overrides.stop();
     this.#drift.stop();
+    this.#trouble.stop();
+    this.#sysctls.stop();
     this.#news.stop();
     this.#apply.disarm();
     const table = this.#table;
@@ -335,18 +353,18 @@ export class Checker {
   #repair(): IpvsReport | null {
     if (this.#isApplyScheduled) this.#applyNow();
     if (this.#table === null) return null;
-    this.#repairSysctls();
+    this.#sysctls.look();
     const report = this.#table.reconcile(this.#desired());
     this.#report({ ...report, changes: [] });
     return report;
   }
 
-  /** Sets the managed ones back. What cannot be set was told when the configuration was taken. */
-  #repairSysctls(): void {
-    const { services = [], ipvs } = this.#config ?? {};
-    if (ipvs?.manageSysctls !== true) return;
-    for (const entry of this.#with.applySysctls(services, true))
-      if (entry.level === "notice") this.#with.logger.log(entry);
+  /** What somebody else made of the table: what the kernel refused is nobody's doing. */
+  #inspect(): Result<readonly IpvsChange[], DirectorError> | null {
+    const refused = new Set(this.#applyNow()?.remaining.map(objectOf));
+    const read = this.#table?.inspect(this.#desired()) ?? null;
+    if (read === null || !read.ok || refused.size === 0) return read;
+    return ok(read.value.filter(({ service, server }) => !refused.has(`${service} ${server ?? ""}`)));
   }
 
   #nameOf(service: string): string | null {
@@ -366,23 +384,13 @@ export class Checker {
         "notice",
         `ipvs: service ${this.#nameOf(key)} (${key}) was in the kernel already; it is configured here, so holdfast keeps it from now on`,
       );
-    this.#reportTrouble(report);
+    const news = this.#trouble.tableChanged(report, this.#config?.services ?? []);
+    for (const { service, server } of news) {
+      this.#news.tellNow(service, server);
+      this.#tracked.changed(service);
+    }
+    this.#tracked.tell();
     this.#drift.changed(report);
-  }
-
-  /** What did not work, once while it is the same: it is tried again every second. */
-  #reportTrouble({ failures, error, remaining }: IpvsReport): void {
-    const trouble = JSON.stringify([failures.map(({ reason }) => reason), error?.message, remaining.length]);
-    if (trouble === this.#trouble) return;
-    this.#trouble = trouble;
-    for (const failure of failures) this.#say("error", `ipvs: ${failure.reason}`);
-    if (error !== null) this.#sayError("the kernel's table could not be made as wanted", error);
-    else if (remaining.length > 0)
-      this.#say("error", `ipvs: ${remaining.length} differences remain after reading back; tried again every second`);
-  }
-
-  #sayError(what: string, error: DirectorError): void {
-    this.#say("error", `ipvs: ${what}: ${messageOf(error)}. ${error.remedy}`);
   }
 
   #say(level: LogEntry["level"], message: string): void {

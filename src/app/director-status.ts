@@ -1,5 +1,12 @@
+import { listed } from "../base/listed.ts";
 import type { DirectorConfig } from "../config/model.ts";
-import { type DirectorStatus, type ProcessStatus, STATUS_VERSION } from "../control/status.ts";
+import {
+  type DirectorStatus,
+  type InstanceStatus,
+  type KernelStatus,
+  type ProcessStatus,
+  STATUS_VERSION,
+} from "../control/status.ts";
 
 /** The parts of a status, before they are judged. */
 export type KnownStatus = Omit<DirectorStatus, "version" | "node" | "health" | "problems">;
@@ -38,6 +45,7 @@ export function directorStatus(
     services: known.services,
     sync: known.sync,
     drift: known.drift,
+    kernel: known.kernel,
     schedules: known.schedules,
   };
 }
@@ -48,7 +56,7 @@ function processProblem({ name, state }: ProcessStatus): string {
 
 /** One sentence for each thing that the children told and that is not as it should be. */
 function toldProblems(
-  { instances, services, sync, drift }: KnownStatus,
+  { instances, services, sync, drift, kernel }: KnownStatus,
   configured: DirectorConfig,
 ): readonly string[] {
   const problems: string[] = [];
@@ -61,6 +69,7 @@ function toldProblems(
       for (const { state, isPassing, weight } of status.track)
         if (!isPassing && weight !== null) problems.push(`instance ${name}: ${state}, priority ${status.priority}`);
     }
+    if (status !== undefined) problems.push(...addressProblems(status));
   }
   for (const service of services) {
     const up = service.servers.filter((server) => server.present && server.weight > 0).length;
@@ -77,5 +86,31 @@ function toldProblems(
     problems.push(
       `the kernel's table differs in ${drift.differences} object${drift.differences === 1 ? "" : "s"} (${drift.examples.join("; ")}${drift.differences > drift.examples.length ? " …" : ""}); a reload repairs it`,
     );
-  return problems;
+  return kernel === null ? problems : [...problems, ...kernelProblems(kernel)];
+}
+
+/** Whoever has the addresses of a master has them nowhere, and of anybody else twice. */
+function addressProblems({ name, phase, interface: device, refused }: InstanceStatus): readonly string[] {
+  const meanings = { add: "lacks", remove: "still has" } as const;
+  return (["add", "remove"] as const).flatMap((change) => {
+    const alike = refused.filter((one) => one.change === change);
+    const [first] = alike;
+    if (first === undefined) return [];
+    const addresses = alike.map(({ address }) => address);
+    return [
+      `instance ${name} is ${phase} and ${meanings[change]} ${listed("address", addresses)} on ${device}: ${first.why}; tried again every second`,
+    ];
+  });
+}
+
+/** What the kernel lacks, in one sentence for its table and one for each setting. */
+function kernelProblems({ refused, reasons, sysctls }: KernelStatus): readonly string[] {
+  if (refused === null) return [...reasons, ...sysctls];
+  if (refused === 0) return sysctls;
+  const more = refused > reasons.length ? `; and ${refused - reasons.length} more` : "";
+  const objects = refused === 1 ? "object" : "objects";
+  return [
+    `the kernel's table is not as wanted in ${refused} ${objects} (${reasons.join("; ")}${more}); tried again every second`,
+    ...sysctls,
+  ];
 }

@@ -1,5 +1,6 @@
 import { type Cidr, formatCidr, type IpText } from "../base/ip.ts";
 import type { InstanceConfig } from "../config/model.ts";
+import type { RefusedAddress } from "../control/status.ts";
 import type { InstanceIo } from "./instance-io.ts";
 import type { InstanceVoice } from "./instance-voice.ts";
 
@@ -18,6 +19,9 @@ export class InstanceAddresses {
   #held: readonly string[] = [];
   /** Held, or put there by somebody else. At most the configured addresses. */
   #served: readonly string[] = [];
+  /** As of the last try. At most the configured addresses, and those that were configured before. */
+  #refused: readonly RefusedAddress[] = [];
+  #isRefusalTold = false;
 
   constructor(config: InstanceConfig, collaborators: InstanceAddressesCollaborators) {
     this.#config = config;
@@ -34,6 +38,11 @@ export class InstanceAddresses {
   /** Present, and made by holdfast. */
   get held(): readonly string[] {
     return this.#held;
+  }
+
+  /** What the kernel would not add or remove when it was last told to. */
+  get refused(): readonly RefusedAddress[] {
+    return this.#refused;
   }
 
   /** Whether one that is served is not there any more. */
@@ -53,7 +62,7 @@ export class InstanceAddresses {
         `${address} was already on ${this.#config.interface}; it is served and will not be removed`,
       );
     }
-    return this.#tell(refused);
+    return this.#keep(refused);
   }
 
   /** Removes what holdfast made. @returns whether the kernel did all of it */
@@ -61,7 +70,7 @@ export class InstanceAddresses {
     const refused = this.#with.io.release();
     this.#held = [];
     this.#served = [];
-    return this.#tell(refused);
+    return this.#keep(refused);
   }
 
   /** A burst of gratuitous ARPs for what is served. */
@@ -84,10 +93,26 @@ export class InstanceAddresses {
     this.#tell(this.#with.io.unshadow());
   }
 
-  /** @param refused one sentence for each address, so that what was said is bounded by the configuration */
-  #tell(refused: readonly string[]): boolean {
-    for (const sentence of refused) this.#with.voice.repeat(sentence, "error", sentence);
+  /** An event when anything is refused, and when nothing is any more. */
+  #keep(refused: readonly RefusedAddress[]): boolean {
+    const { voice } = this.#with;
+    this.#refused = refused;
+    for (const { why } of refused) {
+      const change = this.#isRefusalTold ? undefined : { from: null, to: "address refused", cause: why };
+      const wasSaid = voice.repeat(why, "error", `${why}; trying again`, change);
+      this.#isRefusalTold ||= wasSaid;
+    }
+    if (refused.length === 0 && this.#isRefusalTold) {
+      this.#isRefusalTold = false;
+      const cause = "the kernel refuses none of its addresses any more";
+      voice.say("notice", cause, { from: "address refused", to: null, cause });
+    }
     return refused.length === 0;
+  }
+
+  /** @param refused one sentence for each address, so that what was said is bounded by the configuration */
+  #tell(refused: readonly string[]): void {
+    for (const sentence of refused) this.#with.voice.repeat(sentence, "error", sentence);
   }
 
   #servedAddresses(): readonly Cidr[] {

@@ -1,4 +1,5 @@
 import type { Cidr, IpText } from "../base/ip.ts";
+import type { RefusedAddress } from "../control/status.ts";
 
 /** What an instance can do to its interface. Nothing here throws. */
 export interface InstanceIo {
@@ -14,8 +15,8 @@ export interface InstanceIo {
   strayPackets(): number;
   /** Makes exactly these addresses present. */
   hold(addresses: readonly Cidr[]): HoldReport;
-  /** Removes every address that this instance made. @returns sentences about those that could not be removed */
-  release(): readonly string[];
+  /** Removes every address that this instance made. @returns those that could not be removed */
+  release(): readonly RefusedAddress[];
   /** A burst of gratuitous ARPs for each address. */
   announce(addresses: readonly Cidr[]): void;
   /** Keeps copies of these addresses where they answer no ARP, and remembers from where adverts come. Idempotent. */
@@ -40,6 +41,6 @@ export interface HoldReport {
   readonly held: readonly string[];
   /** Present before, made by somebody else. */
   readonly foreign: readonly string[];
-  /** Sentences about what the kernel refused. */
-  readonly refused: readonly string[];
+  /** What the kernel would not add, or remove because it is not wanted any more. */
+  readonly refused: readonly RefusedAddress[];
 }

@@ -48,12 +48,13 @@ export class InstanceVoice {
     this.say(level, message);
   }
 
-  /** As `once`, and again now and then while it lasts. */
-  repeat(key: string, level: LogEntry["level"], message: string, change?: InstanceChange): void {
+  /** As `once`, and again now and then while it lasts. @returns whether it was said */
+  repeat(key: string, level: LogEntry["level"], message: string, change?: InstanceChange): boolean {
     const nowUs = this.#clock.nowUs();
-    if (nowUs - (this.#said.get(key) ?? Number.NEGATIVE_INFINITY) < REPEAT_US) return;
+    if (nowUs - (this.#said.get(key) ?? Number.NEGATIVE_INFINITY) < REPEAT_US) return false;
     this.#said.set(key, nowUs);
     this.say(level, message, change);
+    return true;
   }
 
   /** Another phase. */

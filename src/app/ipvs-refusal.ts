@@ -19,10 +19,11 @@ export function explainRefusal(operation: IpvsOperation, errno: number): string 
   const service = serviceKey(operation.service);
   const object =
     "destination" in operation ? `${destinationKey(operation.destination)} of service ${service}` : service;
-  return `${VERBS[operation.type]} ${object}: ${cause(operation, errno)}`;
+  return `${VERBS[operation.type]} ${object}: ${explainCause(operation, errno)}`;
 }
 
-function cause(operation: IpvsOperation, errno: number): string {
+/** As above, the cause alone: a clause. */
+export function explainCause(operation: IpvsOperation, errno: number): string {
   if (errno === ENOMEM) return "the kernel has no memory left";
   if (errno === EAFNOSUPPORT) return "the kernel has no IPVS for this address family";
   if ("settings" in operation) {

@@ -3,13 +3,14 @@ import { ok, type Result } from "../base/result.ts";
 import { applyOperations } from "../ipvs/apply.ts";
 import { changesOf, type IpvsChange } from "../ipvs/changes.ts";
 import { diff } from "../ipvs/diff.ts";
-import { destinationKey, serviceKey } from "../ipvs/keys.ts";
+import { serviceKey } from "../ipvs/keys.ts";
 import type { IpvsOperation, IpvsTable, ServiceIdentity } from "../ipvs/model.ts";
 import type { CurrentTable, ObservedDestination, ObservedTable } from "../ipvs/observed.ts";
 import type { IpvsInfo } from "../netlink/ipvs-replies.ts";
 import type { NetlinkSocket } from "../ports/netlink-socket.ts";
 import { IpvsKernel, type OperationFailure } from "./ipvs-kernel.ts";
 import type { IpvsOwnership } from "./ipvs-ownership.ts";
+import { objectOf, operationName } from "./ipvs-remaining.ts";
 
 /** What came of making the kernel's table as wanted. */
 export interface IpvsReport {
@@ -190,23 +191,4 @@ export class IpvsTableKeeper {
     const present = current.map(serviceKey).filter((key) => this.#ownership.keys.has(key));
     this.#ownership.shrinkTo([...desired.map(serviceKey), ...present]);
   }
-}
-
-/** What is not as wanted after a change, one sentence each; empty if the kernel was read back and has all of it. */
-export function describeRemaining({ error, remaining, failures }: IpvsReport): readonly string[] {
-  if (error !== null) return [`the kernel's table could not be made as wanted: ${error.message}`];
-  const reasons = new Map(failures.map(({ operation, reason }) => [operationName(operation), reason]));
-  return remaining.map((operation) => {
-    const name = operationName(operation);
-    return reasons.get(name) ?? `the kernel differs after reading back: ${name.trim()}`;
-  });
-}
-
-function operationName(operation: IpvsOperation): string {
-  return `${operation.type} ${objectOf(operation)}`;
-}
-
-function objectOf(operation: IpvsOperation): string {
-  const server = "destination" in operation ? destinationKey(operation.destination) : "";
-  return `${serviceKey(operation.service)} ${server}`;
 }

@@ -8,7 +8,7 @@ import type {
   SyncConfig,
   TrackedScript,
 } from "../config/model.ts";
-import type { DriftStatus, InstanceStatus, ServerStatus, SyncStatus } from "../control/status.ts";
+import type { DriftStatus, InstanceStatus, KernelStatus, ServerStatus, SyncStatus } from "../control/status.ts";
 import type { DrainCount, Override } from "../health/overrides.ts";
 import type { StateEntry } from "../ipc/messages.ts";
 import type { ServerTraffic, Traffic } from "../ipvs/traffic.ts";
@@ -96,9 +96,9 @@ export interface OverrideReply {
 export type VrrpState = InstanceStatus;
 /**
  * State of one server in one service, by `serverKey`; of the connection synchronisation, by `SYNC_KEY`; of drift, by
- * `DRIFT_KEY`.
+ * `DRIFT_KEY`; of what the kernel lacks, by `KERNEL_KEY`.
  */
-export type CheckerState = CheckedServer | SyncStatus | DriftStatus;
+export type CheckerState = CheckedServer | SyncStatus | DriftStatus | KernelStatus;
 /** What the checks know of a server; its connections come from the kernel's counters, its override from the desk. */
 export type CheckedServer = Omit<ServerStatus, "connections" | "override">;
 /** What the kernel counted, one entry for each endpoint that it has: `serviceTrafficKey`, `serverTrafficKey`. */
@@ -124,6 +124,7 @@ export interface DrainNews {
 
 export const SYNC_KEY = "sync";
 export const DRIFT_KEY = "drift";
+export const KERNEL_KEY = "kernel";
 
 export function instanceKey(instance: string): string {
   return `instance/${instance}`;

@@ -1,7 +1,14 @@
 import { formatEndpoint, formatListenEndpoint } from "../base/endpoint.ts";
 import type { DirectorConfig, ServiceConfig } from "../config/model.ts";
 import type { OverrideStatus } from "../control/overrides.ts";
-import type { DriftStatus, InstanceStatus, ServerStatus, ServiceStatus, SyncStatus } from "../control/status.ts";
+import type {
+  DriftStatus,
+  InstanceStatus,
+  KernelStatus,
+  ServerStatus,
+  ServiceStatus,
+  SyncStatus,
+} from "../control/status.ts";
 import type { StateEntry } from "../ipc/messages.ts";
 import { connectionsOf, type ServerTraffic, type Traffic } from "../ipvs/traffic.ts";
 import {
@@ -9,6 +16,7 @@ import {
   type CheckerState,
   DRIFT_KEY,
   instanceKey,
+  KERNEL_KEY,
   SYNC_KEY,
   serverKey,
   serverTrafficKey,
@@ -39,6 +47,7 @@ export class StatusBoard {
 
   #sync: SyncStatus | null = null;
   #drift: DriftStatus | null = null;
+  #kernel: KernelStatus | null = null;
 
   updateInstances(entries: readonly StateEntry<VrrpState>[]): void {
     update(this.#instances, entries);
@@ -53,6 +62,7 @@ export class StatusBoard {
     for (const [key, value] of entries) {
       if (key === SYNC_KEY) this.#sync = value as SyncStatus | null;
       if (key === DRIFT_KEY) this.#drift = value as DriftStatus | null;
+      if (key === KERNEL_KEY) this.#kernel = value as KernelStatus | null;
     }
   }
 
@@ -90,6 +100,10 @@ export class StatusBoard {
 
   get drift(): DriftStatus | null {
     return this.#drift;
+  }
+
+  get kernel(): KernelStatus | null {
+    return this.#kernel;
   }
 
   sync({ sync }: DirectorConfig): SyncStatus | null {
@@ -141,9 +155,9 @@ export class StatusBoard {
   }
 }
 
-/** The checker's states are of servers, except two. */
+/** The checker's states are of servers, except three. */
 function isServer(entry: StateEntry<CheckerState>): entry is StateEntry<CheckedServer> {
-  return entry[0] !== SYNC_KEY && entry[0] !== DRIFT_KEY;
+  return ![SYNC_KEY, DRIFT_KEY, KERNEL_KEY].includes(entry[0]);
 }
 
 function update<Value>(board: Map<string, Value>, entries: readonly StateEntry<Value>[]): void {

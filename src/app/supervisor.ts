@@ -273,6 +273,7 @@ export class Supervisor {
       services: this.#board.services(this.#config, (service, server) => this.#overrides.status(service, server)),
       sync: this.#board.sync(this.#config),
       drift: this.#board.drift,
+      kernel: this.#board.kernel,
       schedules: this.#calendar.status(),
     };
     return directorStatus(known, this.#config, [...this.#children.problems, ...this.#metrics.problems]);

@@ -5,7 +5,7 @@ import type { TrackFact } from "../vrrp/track.ts";
 import { serviceFactKey } from "./messages.ts";
 
 export interface TrackedServicesCollaborators {
-  /** What the table is to hold for a server, by decisionKey. */
+  /** What the kernel's table holds for a server, by decisionKey: what it is to hold, unless that was refused. */
   decisionOf(key: string): Decision | undefined;
   publish(key: string, fact: TrackFact | null): void;
 }
@@ -31,7 +31,7 @@ export class TrackedServices {
     for (const name of tracked) this.#changed.add(name);
   }
 
-  /** What the table is to hold for a server of this service changed. */
+  /** What the table holds for a server of this service changed. */
   changed(service: string): void {
     if (this.#tracked.includes(service)) this.#changed.add(service);
   }

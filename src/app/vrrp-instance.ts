@@ -291,6 +291,7 @@ export class VrrpInstance {
       source: this.#state.source,
       addresses: this.#config.addresses.map(formatCidr),
       held: this.#addresses.held,
+      refused: this.#addresses.refused,
       heard:
         heard === null
           ? null

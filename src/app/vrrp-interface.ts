@@ -1,6 +1,7 @@
 import { DirectorError, messageOf } from "../base/director-error.ts";
 import { type Cidr, familyOf, formatCidr, type IpText } from "../base/ip.ts";
 import type { TransportConfig } from "../config/model.ts";
+import type { RefusedAddress } from "../control/status.ts";
 import type { Logger } from "../ports/logger.ts";
 import type { AdvertTap, FrameSocket, ReceivedPacket, VrrpSocket } from "../ports/packet-socket.ts";
 import type { AddOutcome, AddressHolder, RemoveOutcome } from "../sys/addresses.ts";
@@ -278,11 +279,14 @@ export class VrrpInterface {
 
   #hold(addresses: readonly Cidr[], made: Map<string, Cidr>): HoldReport {
     const wanted = new Set(addresses.map(formatCidr));
-    const refused: string[] = [...this.#release(made, (key) => !wanted.has(key))];
+    const refused: RefusedAddress[] = [...this.#release(made, (key) => !wanted.has(key))];
     const held: string[] = [];
     const foreign: string[] = [];
-    if (this.#link === undefined)
-      return { held: [], foreign, refused: [...refused, `there is no interface ${this.name}`] };
+    if (this.#link === undefined) {
+      const why = `there is no interface ${this.name}`;
+      const missing = [...wanted].map((address) => ({ address, change: "add", why }) as const);
+      return { held: [], foreign, refused: [...refused, ...missing] };
+    }
     const outcomes = this.#addresses.add(this.#link, addresses);
     addresses.forEach((address, index) => {
       const outcome = outcomes[index];
@@ -294,14 +298,14 @@ export class VrrpInterface {
       }
       // Also one that failed: whether it is there and ours is looked up again when it is to be removed.
       made.set(key, address);
-      if (outcome?.type === "failed") refused.push(`${outcome.error.message}; trying again`);
+      if (outcome?.type === "failed") refused.push({ address: key, change: "add", why: outcome.error.message });
       else held.push(key);
     });
     return { held, foreign, refused };
   }
 
   /** Forgets what is gone, keeps what the kernel would not remove. */
-  #release(made: Map<string, Cidr>, isGoing: (key: string) => boolean = () => true): readonly string[] {
+  #release(made: Map<string, Cidr>, isGoing: (key: string) => boolean = () => true): readonly RefusedAddress[] {
     const going = [...made].filter(([key]) => isGoing(key));
     if (this.#link === undefined || going.length === 0) {
       for (const [key] of going) made.delete(key);
@@ -313,7 +317,7 @@ export class VrrpInterface {
     );
     return going.flatMap(([key], index) => {
       const outcome = outcomes[index];
-      if (outcome?.type === "failed") return [`${outcome.error.message}; trying again`];
+      if (outcome?.type === "failed") return [{ address: key, change: "remove", why: outcome.error.message } as const];
       made.delete(key);
       return [];
     });

@@ -6,7 +6,8 @@ export function listed(what: string, names: readonly string[]): string {
   if (names.length === 1) return `${what} ${names[0]}`;
   const shown = names.length > MAX_NAMES + 1 ? names.slice(0, MAX_NAMES) : names;
   const rest = names.length - shown.length;
-  return `${what}s ${shown.join(", ")}${rest === 0 ? "" : ` and ${rest} more`}`;
+  const whats = what.endsWith("s") ? `${what}es` : `${what}s`;
+  return `${whats} ${shown.join(", ")}${rest === 0 ? "" : ` and ${rest} more`}`;
 }
 
 /** So many lines that say the same of several are still read; of more, one says it of all. */

@@ -88,10 +88,11 @@ function badness({ verdict, override }: ServerStatus): number {
   return verdict === "down" ? 3 : override !== null ? 2 : verdict === "up" ? 1 : 0;
 }
 
-function stateOf({ verdict, override }: ServerStatus): string {
+function stateOf({ verdict, present, override }: ServerStatus): string {
   if (verdict === "down") return "down";
   if (override !== null) return override.state;
-  return verdict === "up" ? "up with weight 0" : "not judged yet";
+  if (verdict === "unknown") return "not judged yet";
+  return present ? "up with weight 0" : "up and not in the table";
 }
 
 function totals(services: readonly ServiceStatus[]): readonly string[] {

@@ -33,6 +33,7 @@ export const EVENT_TYPES: readonly EventType[] = [
   "server",
   "reload",
   "drift",
+  "kernel",
   "override",
   "schedule",
   "drill",

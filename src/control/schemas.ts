@@ -87,6 +87,10 @@ const instance = z.object({
   source: named(z.string().nullable(), "own address on the interface, the source of adverts"),
   addresses: z.array(z.string()),
   held: named(z.array(z.string()), "addresses that holdfast put on the interface and holds now"),
+  refused: named(
+    z.array(z.object({ address: z.string(), change: z.enum(["add", "remove"]), why: sentence })),
+    "what the kernel refused to add or to remove of its addresses, tried again every second",
+  ),
   heard: named(
     z.object({ address: z.string(), priority: z.int().min(0).max(255), at: time }).nullable(),
     "the last advert of a peer that counted",
@@ -129,7 +133,7 @@ const server = z.object({
   server: named(z.string(), "`10.0.0.11:80`"),
   verdict,
   since: time,
-  present: named(z.boolean(), "whether it is in the kernel's table"),
+  present: named(z.boolean(), "whether it is in the kernel's table: wanted there, and not refused"),
   weight: z.int().min(0).max(65_535),
   why: named(sentence, "where verdict and weight come from"),
   connections: named(
@@ -162,6 +166,16 @@ const drift = z.object({
   differences: named(count, "objects that differ and are left so"),
   examples: z.array(z.string()),
   since: named(time.nullable(), "since when anything differs"),
+});
+
+const kernel = z.object({
+  refused: named(count.nullable(), "objects of its table that are not as wanted; null = the table cannot be made"),
+  reasons: named(z.array(sentence), "why, for the first of them; empty = the table is as wanted"),
+  since: named(time.nullable(), "since when it is not"),
+  sysctls: named(
+    z.array(sentence),
+    "settings that services need and that it lacks, each with the command that sets it",
+  ),
 });
 
 const schedule = z.object({
@@ -201,6 +215,7 @@ export const statusSchema = z
     services: z.array(service),
     sync: named(sync.nullable(), "null = no connection synchronisation is configured"),
     drift: named(drift.nullable(), "null = the checker process has not looked yet"),
+    kernel: named(kernel.nullable(), "what the kernel lacks of what services need; null = it was told nothing yet"),
     schedules: z.array(schedule),
   })
   .meta({

@@ -24,6 +24,8 @@ export interface DirectorStatus {
   readonly sync: SyncStatus | null;
   /** null = the checker process has not looked yet. */
   readonly drift: DriftStatus | null;
+  /** null = the checker process has told the kernel nothing yet. */
+  readonly kernel: KernelStatus | null;
   readonly schedules: readonly ScheduleStatus[];
 }
 
@@ -94,10 +96,22 @@ export interface InstanceStatus {
   readonly addresses: readonly string[];
   /** Addresses that holdfast put on the interface and holds now. */
   readonly held: readonly string[];
+  /** What the kernel refused to add or to remove of its addresses, tried again every second. */
+  readonly refused: readonly RefusedAddress[];
   readonly heard: { readonly address: IpText; readonly priority: number; readonly at: string } | null;
   readonly counters: InstanceCounters;
   /** How long after their instant timers were acted upon, by what they are for, since the process started. */
   readonly lateness: Readonly<Record<"advert" | "down" | "other", Spread>>;
+}
+
+/** A virtual address that is not where it should be. */
+export interface RefusedAddress {
+  /** `192.0.2.10/24`. */
+  readonly address: string;
+  /** A master lacks what could not be added; what could not be removed is served by two. */
+  readonly change: "add" | "remove";
+  /** A sentence without its full stop: what was refused, on which interface and why. */
+  readonly why: string;
 }
 
 /** One tracked thing. */
@@ -153,7 +167,7 @@ export interface ServerStatus {
   readonly server: string;
   readonly verdict: "unknown" | "up" | "down";
   readonly since: string;
-  /** Whether it is in the kernel's table. */
+  /** Whether it is in the kernel's table: wanted there, and not refused. */
   readonly present: boolean;
   readonly weight: number;
   /** Where verdict and weight come from. */
@@ -195,6 +209,18 @@ export interface DriftStatus {
   readonly examples: readonly string[];
   /** Since when anything differs; null = nothing does. */
   readonly since: string | null;
+}
+
+/** What the kernel lacks of what services need, although it was told. */
+export interface KernelStatus {
+  /** Objects of its table that are not as wanted, tried again every second; null = not known: the table cannot be made. */
+  readonly refused: number | null;
+  /** Why, for the first of them, one sentence each; empty = the table is as wanted. */
+  readonly reasons: readonly string[];
+  /** Since when it is not; null = it is. */
+  readonly since: string | null;
+  /** Settings that it lacks, one sentence each with the command that sets it. */
+  readonly sysctls: readonly string[];
 }
 
 /** The kernel's connection synchronisation. */

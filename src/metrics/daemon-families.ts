@@ -68,6 +68,20 @@ export const DAEMON_FAMILIES: readonly Family[] = [
     ({ status: { drift } }) => (drift === null ? [] : [[drift.differences]]),
   ),
   family(
+    "gauge",
+    "holdfast_table_refused",
+    [],
+    "1 while the kernel refuses a part of its table, or the table cannot be read or written.",
+    ({ status: { kernel } }) => (kernel === null ? [] : [[truth(kernel.refused !== 0)]]),
+  ),
+  family(
+    "gauge",
+    "holdfast_sysctls_missing",
+    [],
+    "Kernel settings that services need and that are otherwise.",
+    ({ status: { kernel } }) => (kernel === null ? [] : [[kernel.sysctls.length]]),
+  ),
+  family(
     "counter",
     "holdfast_drills_total",
     ["result"],

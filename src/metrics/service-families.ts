@@ -59,7 +59,7 @@ export const SERVICE_FAMILIES: readonly Family[] = [
     "gauge",
     "holdfast_server_weight",
     SERVER,
-    "The weight that the kernel was given; 0 if it gets no new connections or is not in the table.",
+    "The weight that the kernel was given; 0 if it gets no new connections or is not in the table, also because the kernel refuses it.",
     eachServer((server) => [[weightOf(server)]]),
   ),
   family(

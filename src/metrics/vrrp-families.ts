@@ -105,6 +105,19 @@ export const VRRP_FAMILIES: readonly Family[] = [
   ),
   family(
     "gauge",
+    "holdfast_vrrp_addresses_refused",
+    [INSTANCE, "change"],
+    "Virtual addresses that the kernel refuses to add (a master lacks them) or to remove (two serve them).",
+    each(({ name, refused }) =>
+      (["add", "remove"] as const).map((change) => [
+        name,
+        change,
+        refused.filter((one) => one.change === change).length,
+      ]),
+    ),
+  ),
+  family(
+    "gauge",
     "holdfast_vrrp_tracked_ok",
     [INSTANCE, "tracked"],
     "1 if what it tracks is well: `interface eth1`, `script disk`, `service web`.",

@@ -25,6 +25,7 @@ export type EventType =
   | "server"
   | "reload"
   | "drift"
+  | "kernel"
   | "override"
   | "schedule"
   | "drill"

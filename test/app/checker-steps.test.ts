@@ -52,12 +52,13 @@ function rig(count: number) {
     },
     readServices: () => assert.fail("nothing is planned"),
     ownsServices: () => false,
-    applySysctls: () => [],
+    applySysctls: () => ({ set: [], missing: [], needed: [] }),
     applyQuiescingSysctls: () => [],
     createTrackChecker: () => assert.fail("nothing is tracked"),
     publish: (key, state) => published.push([time.nowUs(), key, state]),
     publishFact: () => assert.fail("nothing is tracked"),
     publishDrift: () => undefined,
+    publishKernel: () => undefined,
     publishDrain: () => assert.fail("nothing drains"),
   });
   const checks = [tcpCheck({ rise: 1, fall: 1 })];

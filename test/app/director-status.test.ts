@@ -72,6 +72,42 @@ describe("problems that make a director degraded", () => {
       "the kernel's table differs in 3 objects (a; b …); a reload repairs it",
     ]);
   });
+  it("what the kernel refused, the first of it and how much more", () => {
+    const kernel = { refused: 3, reasons: ["adding service x: no scheduler"], since: T0, sysctls: [] };
+    assert.deepEqual(judge({ kernel }).problems, [
+      "the kernel's table is not as wanted in 3 objects (adding service x: no scheduler; and 2 more); tried again every second",
+    ]);
+    assert.equal(judge({ kernel }).health, "degraded");
+    assert.deepEqual(judge({ kernel: { ...kernel, refused: 1 } }).problems, [
+      "the kernel's table is not as wanted in 1 object (adding service x: no scheduler); tried again every second",
+    ]);
+    assert.deepEqual(judge({ kernel: { ...kernel, refused: null, reasons: ["it cannot be read"] } }).problems, [
+      "it cannot be read",
+    ]);
+    assert.deepEqual(judge({ kernel: { ...kernel, refused: 0, reasons: [] } }).problems, []);
+  });
+  it("a setting that the kernel lacks", () => {
+    const kernel = { refused: 0, reasons: [], since: null, sysctls: ["ip_forward is 0. Run `sysctl -w …=1`"] };
+    assert.deepEqual(judge({ kernel }).problems, kernel.sysctls);
+  });
+  it("an instance whose addresses the kernel refuses", () => {
+    const [first, second] = ["192.0.2.10/24", "2001:db8::10/64"].map(
+      (address) => ({ address, change: "add", why: `adding ${address} on eth0 was refused: EACCES` }) as const,
+    );
+    assert.ok(first !== undefined && second !== undefined);
+    assert.deepEqual(problems([instanceStatus({ held: [], refused: [first] })], fine), [
+      "instance web4 is master and lacks address 192.0.2.10/24 on eth0: adding 192.0.2.10/24 on eth0 was refused: EACCES; tried again every second",
+    ]);
+    const left = { ...second, change: "remove", why: "removing it was refused: EPERM" } as const;
+    assert.deepEqual(problems([instanceStatus({ phase: "backup", held: [], refused: [left] })], fine), [
+      "instance web4 is backup and still has address 2001:db8::10/64 on eth0: removing it was refused: EPERM; tried again every second",
+    ]);
+    const both = problems([instanceStatus({ held: [], refused: [first, second] })], fine);
+    assert.match(both.join(), /lacks addresses 192\.0\.2\.10\/24, 2001:db8::10\/64 on eth0/);
+  });
+  it("not that others put a master's address there, which serves", () => {
+    assert.deepEqual(problems([instanceStatus({ held: [] })], fine), []);
+  });
   it("a process that is not there, or does not answer", () => {
     const process = { pid: 2, restarts: 1 };
     const processes = [

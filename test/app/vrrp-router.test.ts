@@ -294,9 +294,15 @@ describe("vrrp router: two directors on a virtual segment", () => {
           level === "error" && message.includes("adding 192.0.2.10/24 on eth0 was refused: ENOMEM"),
       ),
     );
+    time.advance(SECOND);
+    const why = "adding 192.0.2.10/24 on eth0 was refused: ENOMEM";
+    const refused = () => lb1.states.get(instanceKey("web4"))?.refused;
+    assert.deepEqual(refused(), [{ address: VIP, change: "add", why }]);
     lb1.refuseAddresses = false;
     time.advance(SECOND);
     assert.deepEqual(lb1.held, [VIP]);
+    lb1.router.publishAll();
+    assert.deepEqual(refused(), []);
   });
 
   it("keeps instances with other VRIDs on the interface apart", () => {

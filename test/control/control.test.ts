@@ -32,6 +32,7 @@ const STATUS: DirectorStatus = {
   services: [],
   sync: null,
   drift: null,
+  kernel: null,
   schedules: [],
 };
 

@@ -53,6 +53,8 @@ services:\n${services.join("")}`;
 
   before(async () => {
     topology = new Topology({ directors: 1 });
+    // Without it status is degraded, and says so.
+    topology.lb(1).sysctl({ "net.ipv4.ip_forward": "1" });
     director = startDirector(topology, topology.lb(1), yaml(1));
     await isRunning(director);
     await waitFor(

@@ -4,9 +4,10 @@ import type { DriftConfig } from "../../src/app/drift-keeper.ts";
 import { IpvsOwnership } from "../../src/app/ipvs-ownership.ts";
 import { IpvsTableKeeper } from "../../src/app/ipvs-table.ts";
 import type { CheckedServer, CheckerProcessConfig, DrainNews } from "../../src/app/messages.ts";
+import type { MissingSysctl } from "../../src/app/sysctl-needs.ts";
 import { orThrow } from "../../src/base/result.ts";
 import type { ServiceConfig } from "../../src/config/model.ts";
-import type { DriftStatus } from "../../src/control/status.ts";
+import type { DriftStatus, KernelStatus } from "../../src/control/status.ts";
 import { destinationKey, serviceKey } from "../../src/ipvs/keys.ts";
 import type { LogEntry } from "../../src/ports/logger.ts";
 import type { TrackFact } from "../../src/vrrp/track.ts";
@@ -33,6 +34,9 @@ export class CheckerBench {
   quiesced: readonly string[] = [];
   /** What came of the sysctls that the services need, where they are managed. */
   sysctls: readonly LogEntry[] = [];
+  /** Those that the kernel lacks, managed or not. */
+  missingSysctls: readonly MissingSysctl[] = [];
+  neededSysctls: readonly string[] = ["net.ipv4.ip_forward"];
   sysctlLooks = 0;
   opened = 0;
   /** What instances track. */
@@ -42,6 +46,8 @@ export class CheckerBench {
   drift: DriftConfig = { drift: "repair", driftIntervalUs: 3_600_000_000 };
   /** What was said last about drift. */
   drifted: DriftStatus | null = null;
+  /** What was said about what the kernel lacks, oldest first. */
+  readonly kernelStates: KernelStatus[] = [];
   readonly facts = new Map<string, TrackFact>();
 
   constructor(kernel = new FakeIpvsKernel(), store = new MemoryStore()) {
@@ -65,7 +71,7 @@ export class CheckerBench {
       },
       applySysctls: (_services, manage) => {
         this.sysctlLooks += 1;
-        return manage ? this.sysctls : [];
+        return { set: manage ? this.sysctls : [], missing: this.missingSysctls, needed: this.neededSysctls };
       },
       applyQuiescingSysctls: (services) => {
         this.quiesced = services.map(({ name }) => name);
@@ -83,6 +89,9 @@ export class CheckerBench {
       },
       publishDrift: (_key, status) => {
         this.drifted = status;
+      },
+      publishKernel: (_key, status) => {
+        if (status !== null) this.kernelStates.push(status);
       },
       publishDrain: (key, news) => this.drains.set(key, news),
     });

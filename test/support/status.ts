@@ -84,6 +84,7 @@ export function instanceStatus(change: Partial<InstanceStatus> = {}): InstanceSt
     source: "192.0.2.2",
     addresses: ["192.0.2.10/24"],
     held: ["192.0.2.10/24"],
+    refused: [],
     heard: null,
     counters: {
       advertsSent: 3,
@@ -124,6 +125,7 @@ export function directorStatus(change: Partial<DirectorStatus> = {}): DirectorSt
     services: [serviceStatus("web", [serverStatus("10.0.0.11:80"), serverStatus("10.0.0.12:80")])],
     sync: null,
     drift: null,
+    kernel: null,
     schedules: [],
     ...change,
   };

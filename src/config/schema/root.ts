@@ -113,7 +113,7 @@ function rootSchemaOf<I extends z.ZodType, G extends z.ZodType, V extends z.ZodT
         manageSysctls: optionalKey(
           boolean(),
           "false",
-          "Set the sysctls that a forwarding method needs; otherwise a warning names the command.",
+          "Set the sysctls that a forwarding method needs; otherwise `status` is degraded and names the command until they are set.",
         ),
         drift: optionalKey(
           choice(["repair", "report", "ignore"]),
