@@ -15,6 +15,14 @@ import { adverts, startCapture } from "./support/witness.ts";
 const OLD = "0.9.0~old";
 const NEW = "0.9.0";
 const SHORT_REQUESTS = 1_000;
+/** Where each shell looks for what completes `holdfast`. */
+const COMPLETIONS = [
+  "/usr/share/bash-completion/completions/holdfast",
+  "/usr/share/zsh/vendor-completions/_holdfast",
+  "/usr/share/fish/vendor_completions.d/holdfast.fish",
+];
+/** The one file under /etc that the package brings. */
+const EXAMPLE = `${FILE}.example`;
 /** Scripts without end that each server is checked by; each costs some seconds, for starting it on a machine that is full. */
 const BURNING = 4;
 
@@ -49,6 +57,7 @@ describe("package and unit under systemd", function () {
       assert.match(await machine.run("getent group holdfast"), /^holdfast:x:\d+:\n$/);
       assert.equal(await machine.run("dpkg --verify holdfast"), "");
       assert.match(await machine.run("man -w holdfast holdfast.yaml"), /holdfast\.1\.gz\n.*holdfast\.yaml\.5\.gz/);
+      await machine.run(COMPLETIONS.map((path) => `test -s ${path}`).join(" && "));
     });
   });
 
@@ -139,6 +148,7 @@ describe("package and unit under systemd", function () {
   });
 
   it("is upgraded on both, one after the other, while a client makes a thousand short requests", async () => {
+    await pair.lb(2).run(`echo '# ours' >>${EXAMPLE}`);
     const load = pair.load();
     await load.more(20);
     for (const number of [2, 1] as const) {
@@ -152,6 +162,8 @@ describe("package and unit under systemd", function () {
     }
     await load.more(Math.max(20, SHORT_REQUESTS - load.requests.length));
     judge("rolled upgrade", await load.stop(), 2);
+    assert.match(await pair.lb(2).run(`tail -n 1 ${EXAMPLE}`), /^# ours$/m, "what was edited stays");
+    assert.match((await pair.lb(2).try("dpkg --verify holdfast")).stdout, new RegExp(`^\\S+ c ${EXAMPLE}\n$`));
   });
 
   it("comes back after its supervisor was killed", async () => {
