@@ -1,6 +1,6 @@
 // lab-needs: machines
 // The package and its unit on two machines with systemd: installed, started, reloaded, restarted, upgraded, killed and frozen under load,
-// bounded, removed and purged. Witnesses are dpkg, systemctl, systemd-analyze, ip, ipvsadm, and curl on a host beside them.
+// bounded, without power and booted again, removed and purged. Witnesses are dpkg, systemctl, systemd-analyze, ip, ipvsadm, and curl on a host beside them.
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { partOf } from "../support/document-parts.ts";
@@ -23,6 +23,10 @@ const COMPLETIONS = [
 ];
 /** The one file under /etc that the package brings. */
 const EXAMPLE = `${FILE}.example`;
+/** Three intervals of a second and the skew of priority 100, and what the machines and tcpdump may be late. */
+const TAKEOVER_MS = 3_610 + 1_000;
+/** An address that a director has as a real server of others. */
+const AS_SERVER = "192.0.2.201";
 /** Scripts without end that each server is checked by; each costs some seconds, for starting it on a machine that is full. */
 const BURNING = 4;
 
@@ -283,6 +287,48 @@ describe("package and unit under systemd", function () {
     assert.equal(await machine.run("sysctl -n net.ipv4.conf.eth0.arp_ignore"), "1\n");
     await machine.run("systemctl restart holdfast-realserver@web && systemctl stop holdfast-realserver@web");
     assert.equal(await machine.run(seen), before);
+  });
+
+  it("the plug of its machine is pulled under load, and the peer takes over in time", async () => {
+    const machine = pair.lb(1);
+    const { client, dir, plan } = pair.topology;
+    await machine.run("mkdir -p /etc/holdfast/realserver");
+    await machine.write("/etc/holdfast/realserver/boot.conf", `ARGUMENTS=${AS_SERVER} --method dr\n`);
+    await machine.run("systemctl enable --now holdfast-realserver@boot && sync");
+    const capture = await startCapture(client, join(dir, "plug.pcap"), "eth0", "vrrp");
+    const load = pair.load();
+    await load.more(20);
+    await machine.pullPlug();
+    const look = "ip -br address show dev eth0";
+    await pair.lb(2).until("it has the address", look, (text) => text.includes(`${plan.vip}/`));
+    await load.more(20);
+    judge("plug pulled", await load.stop(), 1);
+    const heard = adverts(await capture.stop());
+    const last = heard.findLast(({ source }) => source === plan.directors[0]);
+    const first = heard.find(({ source }) => source === plan.directors[1]);
+    assert.ok(last !== undefined && first !== undefined);
+    const tookMs = first.atMs - last.atMs;
+    console.log(`        the peer advertised ${Math.round(tookMs)} ms after the last advert of the dead machine`);
+    assert.ok(tookMs > 0 && tookMs <= TAKEOVER_MS, `it took over after ${tookMs} ms`);
+  });
+
+  it("its machine has power again: it starts by itself and serves, as a real server's unit does", async () => {
+    const machine = pair.lb(1);
+    const load = pair.load();
+    await load.more(20);
+    machine.powerOn();
+    await machine.booted();
+    await pair.heldBy("lb1");
+    await machine.until("it is healthy", "holdfast status", (text) => /healthy/.test(text));
+    await load.more(20);
+    // The one that is on its way when the address moves; that the kernel began with an empty table costs none.
+    judge("power back", await load.stop(), 1);
+    assert.equal(await pair.servers(1), 2);
+    const units = "systemctl is-active holdfast holdfast-realserver@boot";
+    await machine.until("both units have started", units, (text) => text === "active\nactive\n");
+    assert.match(await machine.run("ip -o address show dev lo"), new RegExp(` inet ${AS_SERVER}/32 `));
+    assert.equal(await machine.run("sysctl -n net.ipv4.conf.all.arp_ignore"), "1\n");
+    await machine.run("systemctl disable --now holdfast-realserver@boot");
   });
 
   it("is removed, and the peer serves on; nothing is left in the kernel", async () => {

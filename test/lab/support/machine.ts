@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -11,6 +11,8 @@ const BOOT_LIMIT_MS = 240_000;
 /** Longest that one command may take inside. */
 const COMMAND_LIMIT_MS = 300_000;
 const MEMORY_MB = 1024;
+/** Of the disk that it writes to; the file is as large as what is written. */
+const DISK_SIZE = "1G";
 
 export interface MachineOptions {
   /** Its host name, at most 8 characters. */
@@ -36,13 +38,14 @@ const comma = (path: string): string => path.replaceAll(",", ",,");
 
 /**
  * A whole machine: qemu with its own kernel and a Debian with systemd as its first process, on one Ethernet with the hosts of the
- * lab. What is written there ends with it. A command is typed on a port of its own, as on a serial console.
+ * lab. It writes to a disk of its own, so that it can lose its power and boot again. A command is typed on a port of its own, as on
+ * a serial console.
  */
 export class Machine {
   readonly name: string;
   readonly dir: string;
   readonly #options: MachineOptions;
-  readonly #program: Running;
+  #program: Running;
   /** Who waits for an answer, by number; bounded by what a scenario asks at the same time. */
   readonly #waiting = new Map<string, (outcome: Outcome) => void>();
   #port: Socket | undefined;
@@ -54,11 +57,20 @@ export class Machine {
     this.name = options.name;
     this.dir = join(options.dir, `machine-${options.name}`);
     this.#writeMedium();
+    run(["mkfs.ext4", "-q", "-m", "0", "-E", "lazy_itable_init=0", this.#disk, DISK_SIZE]);
     run(["ip", "tuntap", "add", "dev", this.#tap, "mode", "tap"]);
     run(["ip", "link", "set", this.#tap, "master", options.bridge, "up"]);
-    this.#program = new Running(["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", ...this.#arguments()], {
+    this.#program = this.#start();
+  }
+
+  #start(): Running {
+    return new Running(["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", ...this.#arguments()], {
       name: `machine ${this.name}`,
     });
+  }
+
+  get #disk(): string {
+    return join(this.dir, "disk");
   }
 
   get #tap(): string {
@@ -110,6 +122,8 @@ export class Machine {
       ...["-append", "console=ttyS0 quiet panic=-1 mitigations=off nokaslr systemd.show_status=0"],
       ...["-chardev", `file,id=console,path=${comma(join(this.dir, "console"))}`, "-serial", "chardev:console"],
       ...["-drive", `file=${comma(fileOf("DISK"))},format=raw,if=virtio,readonly=on`],
+      // What the machine has written out is there after its power went; that this host loses its own is not looked at.
+      ...["-drive", `file=${comma(this.#disk)},format=raw,if=virtio,cache=unsafe`],
       ...folder("modules", fileOf("MODULES")),
       ...folder("media", join(this.dir, "media")),
       ...["-netdev", `tap,id=cable,ifname=${this.#tap},script=no,downscript=no`],
@@ -208,11 +222,30 @@ export class Machine {
     return `/media/${basename(file)}`;
   }
 
-  /** Pulls the plug. */
-  async close(): Promise<void> {
+  /** Pulls the plug: what it has not written to its disk is gone. No command may be running. */
+  async pullPlug(): Promise<void> {
+    assert.equal(this.#waiting.size, 0, `${this.name} still has something to answer`);
+    await this.#end();
+    // The next boot waits for a new one.
+    rmSync(this.#socket);
+  }
+
+  /** Gives it power again; it boots from what is on its disk. Ready when `booted` returns. */
+  powerOn(): void {
+    this.#program = this.#start();
+  }
+
+  async #end(): Promise<void> {
     this.#port?.destroy();
+    this.#port = undefined;
+    this.#isReady = false;
     this.#program.kill();
     await this.#program.ended();
+  }
+
+  /** Ends it, and takes its cable away. */
+  async close(): Promise<void> {
+    await this.#end();
     tryRun(["ip", "link", "delete", this.#tap]);
   }
 }
