@@ -1,5 +1,8 @@
 import { type ChildProcess, fork } from "node:child_process";
 
+/** Bytes of last words that wait for whoever reads our stderr, at most. */
+const MAX_WAITING_WORDS = 65_536;
+
 /** A child process from its first moment: its end is not lost, however late somebody asks. */
 export class StartedChild {
   readonly process: ChildProcess;
@@ -12,11 +15,16 @@ export class StartedChild {
    */
   constructor(program: string, args: readonly string[]) {
     this.process = fork(program, [...args], {
-      // Last words of a child go to our own stderr.
-      stdio: ["ignore", "inherit", "inherit", "ipc"],
+      // Nothing is inherited: libuv makes the descriptors of a child's standard streams block, and these would be ours as well, so
+      // that a log which nobody reads stopped this process. A child logs by messages.
+      stdio: ["ignore", "ignore", "pipe", "ipc"],
       serialization: "json",
       // Ctrl-C reaches every process of the terminal's group, and a child that is still loading would die of it.
       detached: true,
+    });
+    // The last words of a child, such as the place of a fault, go to our own stderr.
+    this.process.stderr?.on("data", (words: Buffer) => {
+      if (process.stderr.writableLength < MAX_WAITING_WORDS) process.stderr.write(words);
     });
     // Not "exit", which may come before the child's last messages. Those wait until somebody listens.
     this.process.on("close", (code, signal) => this.#ended(code, signal));

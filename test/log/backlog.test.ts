@@ -13,6 +13,7 @@ import type { EventFacts } from "../../src/ports/logger.ts";
 
 const MIB = 1024 * 1024;
 const TALKER = fileURLToPath(new URL("../support/log-talker.js", import.meta.url));
+const CHILD = fileURLToPath(new URL("../../../test/fixtures/children/last-words.mjs", import.meta.url));
 
 const options: WinstonLoggerOptions = { level: "info", format: "text", node: "lb1", syslogPrefix: true };
 
@@ -105,8 +106,8 @@ describe("log: a reader that hangs", () => {
 describe("log: standard output is a pipe", () => {
   /** Bounded by the tests; each ends what it started. */
   const started: ChildProcess[] = [];
-  const start = (stdout: "pipe" | number): ChildProcess => {
-    const child = fork(TALKER, [], { stdio: ["ignore", stdout, "inherit", "ipc"] });
+  const start = (stdout: "pipe" | number, ...args: readonly string[]): ChildProcess => {
+    const child = fork(TALKER, [...args], { stdio: ["ignore", stdout, "pipe", "ipc"] });
     started.push(child);
     return child;
   };
@@ -136,6 +137,14 @@ describe("log: standard output is a pipe", () => {
       }
       seen += 1;
     }
+  });
+
+  it("holds up nobody who has children, whose last words come to the same place", async () => {
+    const child = start("pipe", CHILD);
+    const [words] = (await once(child.stderr as Readable, "data")) as [Buffer];
+    assert.equal(String(words), "these were my last words\n");
+    // A pipe that blocks would have this wait for ever.
+    assert.ok((await talks(child, 5_000)) >= MIB);
   });
 
   it("whose reader is gone costs lines and nothing else", async () => {
