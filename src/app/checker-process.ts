@@ -1,4 +1,5 @@
-import { DirectorError } from "../base/director-error.ts";
+import { DirectorError, messageOf } from "../base/director-error.ts";
+import { EXIT } from "../base/exit-codes.ts";
 import { bySignal } from "../checks/checker.ts";
 import { createCheckerFactory, loadHttpChecker } from "../checks/checker-factory.ts";
 import { ScriptChecker } from "../checks/script.ts";
@@ -73,8 +74,16 @@ export function runCheckerProcess(): void {
   });
   const sync = createSyncKeeper(logger, openKernel, (key, state) => channel.outbox.state(key, state));
   let isStopping = false;
+  /** Where the program's files were replaced since this process started, only the next one has what it lacks; it gets the same configuration. */
+  const startAgain = async (thrown: unknown): Promise<never> => {
+    const message = `checks by http cannot be loaded: ${messageOf(thrown)}; this process starts again from the files that are there now`;
+    logger.log({ level: "error", source: "checker", message });
+    runner.killAll();
+    await channel.outbox.drained();
+    process.exit(EXIT.OWN_FAULT);
+  };
   const configure = async (config: CheckerProcessConfig) => {
-    if (checksHttp(config)) Http ??= await loadHttpChecker();
+    if (checksHttp(config)) Http ??= await loadHttpChecker().catch(startAgain);
     if (isStopping) throw new DirectorError("CONTROL_REFUSED", "the checker process is stopping");
     const reply = checker.configure(config);
     traffic.configure(config.services);

@@ -1,5 +1,5 @@
-import { fstatSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, fstatSync, mkdirSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { DirectorError, errnoNameOf, messageOf } from "../base/director-error.ts";
 import { EXIT, type ExitCode } from "../base/exit-codes.ts";
 import { err, ok, type Result } from "../base/result.ts";
@@ -123,7 +123,9 @@ function isJournal(stream: string | undefined): boolean {
 /** @throws DirectorError FILE_UNWRITABLE */
 function makeFolder(dir: string, mode: number): void {
   try {
-    mkdirSync(dir, { recursive: true, mode });
+    if (statSync(dir, { throwIfNoEntry: false })?.isDirectory()) return;
+    // Node tries for ever where the folder above is there and cannot have another one, as in /proc.
+    mkdirSync(dir, { recursive: !existsSync(dirname(dir)), mode });
   } catch (thrown) {
     const facts = { dir, errno: errnoNameOf(thrown) };
     throw new DirectorError("FILE_UNWRITABLE", `cannot make the folder ${dir}: ${messageOf(thrown)}`, facts, thrown);

@@ -60,8 +60,9 @@ function toldProblems(
   configured: DirectorConfig,
 ): readonly string[] {
   const problems: string[] = [];
+  const told = new Map(instances.map((instance) => [instance.name, instance]));
   for (const { name } of configured.instances) {
-    const status = instances.find((instance) => instance.name === name);
+    const status = told.get(name);
     if (status === undefined) problems.push(`instance ${name}: its process is not running yet`);
     else if (status.phase === "fault") problems.push(`instance ${name}: ${status.reason}`);
     else {
@@ -71,9 +72,10 @@ function toldProblems(
     }
     if (status !== undefined) problems.push(...addressProblems(status));
   }
+  const sizes = new Map(configured.services.map(({ name, servers }) => [name, servers.length]));
   for (const service of services) {
     const up = service.servers.filter((server) => server.present && server.weight > 0).length;
-    const expected = configured.services.find(({ name }) => name === service.name)?.servers.length ?? 0;
+    const expected = sizes.get(service.name) ?? 0;
     if (expected > 0 && up === 0) problems.push(`service ${service.name}: no server can serve`);
     else if (service.servers.some((server) => server.verdict === "down")) {
       const down = service.servers.filter((server) => server.verdict === "down").map((server) => server.server);

@@ -59,6 +59,11 @@ export class Metrics {
     // With the first scrape: the library costs a tenth of a second, which the first advert does not have to wait for.
     this.#exposition ??= import("../metrics/exposition.ts").then(
       (loaded) => new loaded.Exposition({ snapshot: () => this.#snapshot(), nowMs: () => performance.now() }),
+      (thrown: unknown) => {
+        // What could not be loaded may be there for the next one.
+        this.#exposition = null;
+        throw thrown;
+      },
     );
     return (await this.#exposition).expose(accept);
   }

@@ -194,6 +194,8 @@ export class Reloader {
     const { warnings } = loaded;
     const changes = this.#changes(loaded);
     const plan = await this.#with.plan(loaded, changes, PLAN_BEFORE_RELOAD_MS);
+    // What is stopped would be started again.
+    if (this.#with.isStopping()) return err(STOPPING);
     this.#sayPlan(plan);
     for (const warning of warnings) this.#say("warning", warning);
     const applied = await this.#with.apply(loaded);

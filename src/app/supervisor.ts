@@ -253,7 +253,7 @@ export class Supervisor {
     this.#children.start();
     this.#warmUp.begin();
     await this.#metrics.configure(this.#config.metrics);
-    this.#calendar.configure(this.#config.schedules);
+    if (!this.#stopping) this.#calendar.configure(this.#config.schedules);
     return finished;
   }
 

@@ -118,6 +118,20 @@ describe("reloader", () => {
     assert.doesNotMatch(lines().join(), /beef|cafe/);
   });
 
+  it("applies nothing where the daemon was told to stop while it was planned", async () => {
+    let isStopping = false;
+    const { reloader, calls } = bench({
+      isStopping: () => isStopping,
+      plan: async () => {
+        isStopping = true;
+        return ok(PLAN);
+      },
+    });
+    const refused = await reloader.reload();
+    assert.ok(!refused.ok && refused.error.code === "CONTROL_REFUSED");
+    assert.deepEqual(calls, ["begin", "load b", "end"]);
+  });
+
   it("refuses a broken file and changes nothing, also on trial", async () => {
     const { reloader, calls, lines, trials } = bench({ load: () => err("x.yaml:1:1: bad\nmore") });
     const refused = await reloader.reload({ confirmMs: 60_000 });

@@ -7,6 +7,7 @@ import { stringify } from "yaml";
 import { decodeSource } from "../../src/config/decode.ts";
 import { renderProblem } from "../../src/config/render.ts";
 import { SourceText } from "../../src/config/source-text.ts";
+import { findOverload } from "../../src/config/yaml/guard.ts";
 import { readYaml } from "../../src/config/yaml/read.ts";
 import { searched } from "../support/search.ts";
 import { load, problemsOf, source } from "./support.ts";
@@ -246,6 +247,9 @@ describe("texts that would cost more than they are worth", () => {
     anchors: "&a ".repeat(many),
     tags: "! ".repeat(many),
     colons: ": ".repeat(many),
+    quotes: '"'.repeat(many),
+    "quotes of the other kind": "'".repeat(many),
+    aliases: "*a ".repeat(many),
     "deep indentation": Array.from({ length: 600 }, (_, depth) => `${" ".repeat(depth)}a:`).join("\n"),
     "mistakes that aliases multiply": `services:
   web:
@@ -264,6 +268,25 @@ ${Array.from({ length: 150 }, (_, index) => `      - { address: 10.0.${index >> 
       assert.ok(problems.every(({ severity }) => severity === "error"));
     });
   }
+
+  it("what the parser would complain of value by value is refused before it reads them", () => {
+    for (const text of ['""'.repeat(65), "'' ".repeat(65), "*a ".repeat(65)])
+      assert.deepEqual(
+        problemsOf(text).map(({ code }) => code),
+        ["too-complex"],
+        text.slice(0, 3),
+      );
+    assert.ok(problemsOf('""'.repeat(64)).every(({ code }) => code === "bad-yaml"));
+  });
+
+  it("nobody reads on where it was refused", () => {
+    let read = 0;
+    const lexemes = function* () {
+      for (; ; read += 1) yield "[";
+    };
+    assert.equal(findOverload(lexemes(), 32)?.code, "too-complex");
+    assert.equal(read, 32);
+  });
 
   it("many keys take linear time, and a repeated one is found", function () {
     this.timeout(20_000);

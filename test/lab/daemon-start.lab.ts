@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { run } from "./support/commands.ts";
-import { type DaemonOptions, isRunning, placeIn, startDaemon, startNotifyWitness } from "./support/daemon.ts";
+import { childPid, type DaemonOptions, isRunning, placeIn, startDaemon, startNotifyWitness } from "./support/daemon.ts";
 import { type Director, PROGRAM, ROOT, vrrpYaml } from "./support/director.ts";
 import { Topology } from "./support/topology.ts";
 
@@ -105,6 +105,8 @@ describe("the daemon starts and ends", () => {
     const folder = await topology.lb(1).execAsync([...POWERLESS, ...argv]);
     assert.equal(folder.status, 77, folder.stderr);
     assert.match(folder.stderr, /cannot make the folder .*mine.holdfast: EACCES.*may write/);
+    const nowhere = await topology.lb(1).execAsync([process.execPath, PROGRAM, "run", file, "--run-dir", "/proc/x"]);
+    assert.match(nowhere.stderr, /cannot make the folder \/proc\/x: ENOENT/);
   });
 
   it("ends with 77 where services are configured and the kernel has no IPVS", async function () {
@@ -232,5 +234,28 @@ describe("the daemon starts and ends", () => {
     await director.stop();
     assert.equal(director.program.exitCode, 0);
     assert.deepEqual(told().slice(5), ["STOPPING=1"]);
+  });
+
+  it("ends also where it is told to while it reloads, and opens nothing again", async () => {
+    const home = freshHome();
+    const socket = join(home, "notify");
+    const manager = await startNotifyWitness(topology.lb(1), socket);
+    const more = "metrics: { listen: 9109 }\nschedules: [{ name: daily, cron: '0 3 * * *', action: reconcile }]\n";
+    const director = startDaemon(topology.lb(1), home, {
+      yaml: `${yaml()}${more}`,
+      environment: { NOTIFY_SOCKET: socket },
+    });
+    await manager.line(/^READY=1/);
+    // The plan of a reload waits for it.
+    const checker = await childPid(director, "checker");
+    process.kill(checker, "SIGSTOP");
+    director.program.signal("SIGHUP");
+    await manager.line(/^RELOADING=1/);
+    director.program.signal("SIGTERM");
+    await manager.line(/^STOPPING=1/);
+    process.kill(checker, "SIGCONT");
+    const said = await ends(director, 0);
+    assert.match(said, /supervisor: stopped/);
+    assert.doesNotMatch(said, /stopping \(SIGTERM\).*metrics are served/s);
   });
 });
