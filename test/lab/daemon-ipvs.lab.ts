@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Running } from "./support/commands.ts";
-import { applyYaml, childPid, isRunning, startDaemon, statusOf } from "./support/daemon.ts";
+import { applyYaml, childPid, eventsOf, isRunning, startDaemon, statusOf } from "./support/daemon.ts";
 import type { Director } from "./support/director.ts";
 import { startWeb } from "./support/servers.ts";
 import { Topology } from "./support/topology.ts";
@@ -22,6 +22,8 @@ const KEEP: Plan = { ipvs: "onStop: keep" };
 interface Plan {
   readonly weights?: Readonly<Record<number, number>>;
   readonly other?: boolean;
+  /** A server that nothing checks. */
+  readonly unchecked?: string;
   readonly none?: boolean;
   readonly ipvs?: string;
 }
@@ -35,13 +37,15 @@ describe("a daemon and the kernel's table", () => {
   const server = (number: number): string => `${topology.rs(number).address}:${PORT}`;
 
   /** The VIP stands by hand, so that clients reach the table whatever the daemon does. */
-  function yamlOf({ weights: wanted = { 1: 1, 2: 1 }, other = false, none = false, ipvs = "" }: Plan = {}): string {
+  function yamlOf(plan: Plan = {}): string {
+    const { weights: wanted = { 1: 1, 2: 1 }, other = false, none = false, ipvs = "", unchecked = null } = plan;
     const servers = Object.entries(wanted).map(
       ([number, weight]) => `{ address: "${server(Number(number))}", weight: ${weight} }`,
     );
     const web = `  web: { listen: "${vip()}:${PORT}", scheduler: rr, forward: nat, servers: [${servers.join(", ")}], checks: [tcp] }\n`;
     const more = `  more: { listen: "${vip()}:${OTHER_PORT}", forward: nat, servers: ["${server(1)}"], checks: [tcp] }\n`;
-    const services = none ? " {}\n" : `\n${web}${other ? more : ""}`;
+    const blind = `  blind: { listen: "${vip()}:${OTHER_PORT}", forward: nat, servers: ["${server(1)}", "${unchecked}"], checks: [] }\n`;
+    const services = none ? " {}\n" : `\n${web}${other ? more : ""}${unchecked === null ? "" : blind}`;
     return `node: lb1\nipvs: { ${ipvs} }\ndefaults: { check: { interval: 1s, timeout: 900ms, rise: 1, fall: 3 } }\nservices:${services}`;
   }
   const start = (plan: Plan = {}): Director => startDaemon(topology.lb(1), home, { yaml: yamlOf(plan) });
@@ -62,6 +66,19 @@ describe("a daemon and the kernel's table", () => {
     );
     assert.ok(!director.program.hasEnded, director.lines.slice(-20).join("\n"));
   }
+  const comesTo = (health: "healthy" | "degraded") =>
+    waitFor(
+      "its health",
+      () => statusOf(director),
+      (status) => status.health === health,
+      {
+        withinMs: 60_000,
+        everyMs: 200,
+        show: ({ problems }) => problems.join("\n"),
+      },
+    );
+  const kernelEvents = async () =>
+    (await eventsOf(director, "kernel")).map(({ subject, from, to }) => `${subject}: ${from} -> ${to}`);
   const reload = async (plan: Plan): Promise<string> => (await applyYaml(director, yamlOf(plan))).join("\n");
   async function stop(): Promise<void> {
     await director.stop();
@@ -127,10 +144,53 @@ describe("a daemon and the kernel's table", () => {
 
   // The tests follow each other on one table: a start takes ten seconds in a guest, so there are four.
 
-  it("reload applies what changed, and writes nothing if nothing did or the file is broken", async () => {
+  it("a start without a setting that services need: status is degraded, names it, and the command in it mends that", async () => {
+    topology.lb(1).sysctl({ "net.ipv4.ip_forward": "0" });
     director = start(KEEP);
     await serves({ 1: 1, 2: 1 });
     await isRunning(director);
+    const { status, stdout } = await director.command(["status"]);
+    const said = /^ *! {2}sysctl net\.ipv4\.ip_forward is 0, needed is 1: .*Run `([^`]+)`/m.exec(stdout);
+    assert.ok(status === 3 && said?.[1] !== undefined, stdout);
+    assert.equal(topology.lb(1).exec(["sysctl", "-n", "net.ipv4.ip_forward"]), "0\n");
+    topology.lb(1).exec(said[1].split(" "));
+    await comesTo("healthy");
+    const subject = "sysctl net.ipv4.ip_forward";
+    assert.deepEqual(await kernelEvents(), [`${subject}: null -> 0`, `${subject}: 0 -> 1`]);
+  });
+
+  it("a server that the kernel refuses: status names it, it is not said to be in the table, and goes in when it can", async () => {
+    const { insideDirectors, insidePrefix } = topology.plan;
+    assert.equal(insidePrefix, 24);
+    const broadcast = insideDirectors[0]?.replace(/\d+$/, "255") ?? "";
+    const before = await kernelEvents();
+    await applyYaml(director, yamlOf({ ...KEEP, unchecked: `${broadcast}:${PORT}` }));
+    const { seen } = await comesTo("degraded");
+    assert.match(
+      seen.problems.join("\n"),
+      new RegExp(
+        `^the kernel's table is not as wanted in 1 object \\(service blind: adding server ${broadcast}:80 of `,
+      ),
+    );
+    const row = seen.services.find(({ name }) => name === "blind")?.servers[1];
+    assert.deepEqual([row?.server, row?.verdict, row?.present], [`${broadcast}:80`, "up", false]);
+    assert.match(row?.why ?? "", /not in the kernel's table: the kernel finds its address unusable: .*broadcast/);
+    await serves({ 1: 1 }, OTHER_PORT);
+
+    topology.lb(1).exec(["ip", "route", "del", "table", "local", "broadcast", broadcast, "dev", "eth1"]);
+    await comesTo("healthy");
+    const all = await weights(topology.lb(1), vip(), OTHER_PORT);
+    assert.deepEqual([...all.keys()].sort(), [server(1), `${broadcast}:80`].sort());
+    const table = "kernel's table";
+    assert.deepEqual((await kernelEvents()).slice(before.length), [
+      `${table}: null -> not as wanted`,
+      `${table}: not as wanted -> as wanted`,
+    ]);
+    await reload(KEEP);
+  });
+
+  it("reload applies what changed, and writes nothing if nothing did or the file is broken", async () => {
+    await serves({ 1: 1, 2: 1 });
     const netlink = await startNetlinkWitness();
     const before = list("--stats");
     assert.deepEqual(await reload(KEEP), "");
@@ -207,6 +267,7 @@ describe("a daemon and the kernel's table", () => {
     topology.lb(1).sysctl({ "net.ipv4.ip_forward": "0" });
     const before = all();
     await reload(KEEP);
+    await comesTo("degraded");
     assert.match(
       director.lines.join("\n"),
       /warning checker: sysctl net\.ipv4\.ip_forward is 0, needed is 1: .*Run `sysctl -w net\.ipv4\.ip_forward=1`, or set ipvs\.manageSysctls: true/,
@@ -215,6 +276,7 @@ describe("a daemon and the kernel's table", () => {
     await reload({ ipvs: "onStop: keep, manageSysctls: true" });
     assert.match(director.lines.join("\n"), /notice {2}checker: sysctl net\.ipv4\.ip_forward: 0 -> 1/);
     assert.match(all(), /^net\.ipv4\.ip_forward = 1$/m);
+    await comesTo("healthy");
     topology.lb(1).sysctl({ "net.ipv4.ip_forward": "0" });
     assert.equal(all(), before, "nothing else was changed");
     topology.lb(1).sysctl({ "net.ipv4.ip_forward": "1" });

@@ -4,8 +4,9 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Running } from "./support/commands.ts";
-import { childPid, isRunning, startDaemon, statusOf } from "./support/daemon.ts";
+import { childPid, eventsOf, isRunning, startDaemon, statusOf } from "./support/daemon.ts";
 import type { Director } from "./support/director.ts";
+import { controlScrape, parseScrape, sampleOf } from "./support/metrics.ts";
 import { Topology } from "./support/topology.ts";
 import { waitFor } from "./support/wait.ts";
 import { adverts, type Capture, startCapture } from "./support/witness.ts";
@@ -13,6 +14,8 @@ import { adverts, type Capture, startCapture } from "./support/witness.ts";
 const VIP = "192.0.2.100";
 const VIP2 = "192.0.2.101";
 const OTHER = "192.0.2.110";
+/** The kernel refuses an address while another one of its network is there with another scope. */
+const [STRANGE, REFUSED] = ["198.51.100.1/24", "198.51.100.100/24"];
 
 interface InstancePlan {
   readonly vrid: number;
@@ -188,6 +191,48 @@ describe("a running director", () => {
     assert.match(await reload(yamlOf({}, "info")), /^~ {3}log\.level changed\n~ {3}instance mail removed$/m);
     await holds();
     await director.stop();
+  });
+
+  it("a master to whom the kernel refuses an address says so as long as it does, and is not drilled", async () => {
+    const host = topology.lb(1);
+    host.exec(["ip", "address", "add", STRANGE, "scope", "link", "dev", "eth0"]);
+    await startMaster(yamlOf({ web: { ...WEB, addresses: [VIP, VIP2] } }).replace(`${VIP2}/32`, REFUSED));
+    await waitFor(
+      "its own status",
+      () => statusOf(director),
+      ({ instances }) => instances[0]?.phase === "master",
+      {
+        withinMs: 10_000,
+      },
+    );
+    const why = `adding ${REFUSED} on eth0 was refused: EINVAL (invalid argument)`;
+    const problem = `instance web is master and lacks address ${REFUSED} on eth0: ${why}; tried again every second`;
+    const shown = await director.command(["status"]);
+    assert.deepEqual([shown.status, shown.stdout.includes(`!  ${problem}\n`)], [3, true], shown.stdout);
+    const drill = await director.command(["drill", "run", "web", "--kind", "handover"]);
+    assert.deepEqual([drill.status, `${drill.stdout}${drill.stderr}`.includes(problem)], [1, true], drill.stdout);
+    const scrape = parseScrape(await controlScrape(director));
+    const refused = 'holdfast_vrrp_addresses_refused{vrrp_instance="web",change="add"}';
+    assert.deepEqual([sampleOf(scrape, refused), sampleOf(scrape, "holdfast_healthy")], [1, 0]);
+
+    host.exec(["ip", "address", "del", STRANGE, "dev", "eth0"]);
+    await waitFor(
+      "lb1 has it",
+      () => host.addresses("eth0"),
+      (all) => all.includes(REFUSED),
+      { withinMs: 10_000 },
+    );
+    await waitFor(
+      "it is well",
+      () => statusOf(director),
+      ({ health }) => health === "healthy",
+      { withinMs: 10_000 },
+    );
+    const told = (await eventsOf(director, "instance")).map(({ from, to, cause }) => `${from} -> ${to}: ${cause}`);
+    assert.deepEqual(
+      told.filter((line) => line.includes("refuse")),
+      [`null -> address refused: ${why}`, "address refused -> null: the kernel refuses none of its addresses any more"],
+    );
   });
 
   it("two reloads at once: the second takes what was written meanwhile", async () => {

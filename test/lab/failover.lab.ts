@@ -3,10 +3,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DEFENCE_INTERVAL_US } from "../../src/vrrp/master.ts";
-import type { Transport } from "./support/director.ts";
+import type { Director, Transport } from "./support/director.ts";
 import type { CutKind } from "./support/hosts.ts";
+import { controlScrape, parseScrape, sampleOf } from "./support/metrics.ts";
 import { lastWords } from "./support/pair.ts";
-import { type Topology, withTopology } from "./support/topology.ts";
+import { OUTSIDE, type Topology, withTopology } from "./support/topology.ts";
 import { held, startVrrpPair, watch } from "./support/vrrp-pair.ts";
 import { waitFor } from "./support/wait.ts";
 import { adverts, datagrams, startCapture } from "./support/witness.ts";
@@ -79,6 +80,20 @@ function assertSuccession(sent: readonly Said[], preempt: boolean, quietMs: numb
   assert.ok(tookMs <= quietMs, `lb2 went on for ${tookMs} ms after lb1 was back: ${told()}`);
 }
 
+/** Both saw that there were two masters, and tell it to who asks for events and to who counts. */
+async function assertSplitSeen(directors: readonly Director[]): Promise<void> {
+  for (const director of directors) {
+    const { stdout } = await director.command(["events", "--type", "instance"]);
+    assert.match(stdout, new RegExp(`instance ${OUTSIDE}\\s+split brain {2}.*master`), lastWords([director]));
+    await waitFor(
+      "a split brain is counted",
+      async () => parseScrape(await controlScrape(director)),
+      (scrape) => sampleOf(scrape, `holdfast_vrrp_anomalies_total{vrrp_instance="${OUTSIDE}",kind="split_brain"}`) > 0,
+      { withinMs: 10_000 },
+    );
+  }
+}
+
 describe("failover, seen by the client", () => {
   for (const { transport = "multicast", advertise, advertiseMs, kind, preempt } of CASES) {
     it(`${transport}, adverts every ${advertise}, ${kind} cut, preempt ${preempt}`, async () => {
@@ -125,6 +140,7 @@ describe("failover, seen by the client", () => {
           `the return cost ${back.gapMs} ms of at most ${backMs}\n${lastWords(directors)}`,
         );
         assertSuccession(said(topology, await capture.stop()), preempt, ALLOWANCE_MS + back.stallMs);
+        if (kind === "silent") await assertSplitSeen(directors);
         console.log(`        ${numbers}; return ${back.gapMs.toFixed(1)} ms`);
       });
     });
