@@ -124,9 +124,17 @@ describe("a running director", () => {
       [after?.phase, after?.since, after?.priority, after?.addresses],
       [before?.phase, before?.since, before?.priority, before?.addresses],
     );
+    // On a fast machine all of that takes less than four adverts.
+    await waitFor(
+      "adverts enough to judge",
+      async () => adverts(await sent.read()),
+      ({ length }) => length >= 4,
+      {
+        withinMs: 10_000,
+      },
+    );
     const heard = adverts(await sent.stop());
     const gaps = heard.slice(1).map((advert, i) => advert.atMs - (heard[i]?.atMs ?? 0));
-    assert.ok(gaps.length >= 3, `${heard.length} adverts`);
     assert.ok(Math.min(...gaps) > 150, `an advert out of turn: gaps of ${gaps.map(Math.round)} ms`);
     assert.deepEqual(
       (await arp.stop()).filter((line) => line.includes(VIP)),
