@@ -6,7 +6,7 @@ import { root } from "../setup.mjs";
 import { copyTo, MAINTAINER, PROGRAM_FOLDER, putFile } from "./facts.mjs";
 import { CONFFILES } from "./surroundings.mjs";
 
-const SCRIPTS = ["postinst", "prerm", "postrm"];
+const SCRIPTS = ["preinst", "postinst", "prerm", "postrm"];
 
 /** The oldest C library that has every function which the addon calls. */
 export function libcOf(addon) {

@@ -346,6 +346,12 @@ describe("package and unit under systemd", function () {
     await machine.run(`test -f ${FILE} -a -d /var/lib/holdfast -a ! -e /usr/lib/holdfast -a ! -e /run/holdfast`);
   });
 
+  it("comes back after its removal, and serves as before", async () => {
+    const machine = pair.lb(1);
+    await machine.run(`dpkg -i ${newPackage} && test ! -e /run/holdfast.installed`);
+    await pair.heldBy("lb1");
+  });
+
   it("is purged, and no file is left", async () => {
     const machine = pair.lb(1);
     await machine.run("dpkg --purge holdfast");
