@@ -16,7 +16,8 @@ const SERVICES = 20;
 const SERVERS_EACH = 100;
 const STATUS_EVERY_MS = 100;
 const LOAD = fileURLToPath(new URL("./check-load.js", import.meta.url));
-const PLAYED_TABLE = new URL("./played-table.js", import.meta.url).href;
+/** Loaded by holdfast before its own program, gives it a table on a kernel without IPVS. */
+export const PLAYED_TABLE = new URL("./played-table.js", import.meta.url).href;
 
 export interface JitterOptions {
   readonly rounds: number;
@@ -106,7 +107,8 @@ async function oneProgram(figures: Figures, options: JitterOptions, setting: Set
   }
 }
 
-function sayAdverts(
+/** How evenly the master spoke, and whether the other one took over. */
+export function sayAdverts(
   say: (measure: string, unit: string, value: number) => void,
   heard: readonly Advert[],
   { plan }: Topology,

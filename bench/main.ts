@@ -7,9 +7,10 @@ import { benchFailover } from "./failover.ts";
 import { Figures } from "./figures.ts";
 import { benchFirstAdvert } from "./first-advert.ts";
 import { benchJitter } from "./jitter.ts";
+import { benchQuota } from "./quota.ts";
 import { benchTableLoad } from "./table-load.ts";
 
-const PARTS = ["failover", "first-advert", "jitter", "table", "start", "tcp", "http"] as const;
+const PARTS = ["failover", "first-advert", "jitter", "quota", "table", "start", "tcp", "http"] as const;
 type Part = (typeof PARTS)[number];
 
 /** A number from the environment. */
@@ -23,6 +24,7 @@ const ROUNDS: Readonly<Record<Part, number>> = {
   failover: 5,
   "first-advert": 5,
   jitter: 1,
+  quota: 1,
   table: 3,
   start: 3,
   tcp: 3,
@@ -50,7 +52,8 @@ async function measure(part: Part): Promise<readonly string[]> {
       hasIpvs: existsSync("/proc/net/ip_vs"),
     });
   }
-  if (part === "first-advert") await benchFirstAdvert(figures, rounds);
+  if (part === "quota") await benchQuota(figures, dir, setting("BENCH_MEASURE_S", 20));
+  else if (part === "first-advert") await benchFirstAdvert(figures, rounds);
   else if (part === "table") await benchTableLoad(figures, dir, rounds);
   else if (part === "start") await benchStart(figures, dir, rounds);
   else

@@ -9,12 +9,15 @@ import { whyNoIpvs } from "./lab/host.mjs";
 import { choosePlace } from "./lab/place.mjs";
 import { root, run, setup } from "./setup.mjs";
 
-const USAGE = `usage: npm run bench -- [failover] [first-advert] [jitter] [table] [start] [tcp] [http]   all parts where none is named
+const USAGE = `usage: npm run bench -- [failover] [first-advert] [jitter] [quota] [table] [start] [tcp] [http]   all parts where none is named
 BENCH_ROUNDS=N BENCH_WARM_UP_S=30 BENCH_MEASURE_S=20 BENCH_JITTER_S=60 BENCH_REALTIME=1 BENCH_ADVERTISE_MS=1000,100,10
 BENCH_HANDOVERS=1 there and back in each round of failover
 HOLDFAST_LAB=guest|host; docs/benchmarks.md says what is measured.`;
 /** By what they need of the kernel. `jitter` runs in both: without IPVS the table is played. */
-const PARTS = { netns: ["failover", "first-advert", "jitter"], ipvs: ["jitter", "table", "start", "tcp", "http"] };
+const PARTS = {
+  netns: ["failover", "first-advert", "jitter", "quota"],
+  ipvs: ["jitter", "table", "start", "tcp", "http"],
+};
 const SETTINGS = ["ROUNDS", "WARM_UP_S", "MEASURE_S", "JITTER_S", "REALTIME", "ADVERTISE_MS", "HANDOVERS"].map(
   (name) => `BENCH_${name}`,
 );

@@ -213,10 +213,15 @@ describe("package and unit under systemd", function () {
     const machine = pair.lb(1);
     const limits = await machine.run("cat /proc/$(systemctl show -p MainPID --value holdfast)/limits");
     assert.match(limits, /^Max open files +65536 +65536 /m);
-    const bounds = await show(machine, "MemoryMax,TasksMax,CPUWeight,OOMScoreAdjust");
+    const bounds = await show(
+      machine,
+      "MemoryMax,TasksMax,CPUWeight,CPUQuotaPerSecUSec,CPUQuotaPeriodUSec,OOMScoreAdjust",
+    );
     assert.deepEqual(Object.fromEntries(bounds), {
       MemoryMax: String(1 << 30),
       TasksMax: "2048",
+      CPUQuotaPerSecUSec: "4s",
+      CPUQuotaPeriodUSec: "10ms",
       CPUWeight: "500",
       OOMScoreAdjust: "-500",
     });
