@@ -15,10 +15,10 @@ const HEADER: SecretKind = {
 };
 
 /**
- * Values of header fields that stand in files and credentials, by their place (`placeNameOf`). Never part of the configuration,
- * which people may see.
+ * Values of header fields that stand in files and credentials, by their place (`placeNameOf`); null = there is none that could be
+ * sent. Never part of the configuration, which people may see.
  */
-export type HeaderSecrets = Readonly<Record<string, string>>;
+export type HeaderSecrets = Readonly<Record<string, string | null>>;
 
 /** How a place is called in messages and in HeaderSecrets: `file /etc/holdfast/check.token`, `credential check-token`. */
 export function placeNameOf(source: SecretSource): string {
@@ -27,7 +27,7 @@ export function placeNameOf(source: SecretSource): string {
 
 /**
  * Reads the values of header fields that stand in files and credentials.
- * @returns those that could be read, and what is wrong with the others or with their files
+ * @returns them, and what is wrong with those that could not be read, or with their files
  */
 export function readHeaderSecrets(
   services: readonly PlacedService[],
@@ -45,8 +45,7 @@ export function readHeaderSecrets(
   const problems = secretHeaders(services).flatMap(({ service, at, source }) =>
     readingOf(source).findings.map((finding) => service.problem(at, { code: "bad-file", ...finding })),
   );
-  const known = [...read].flatMap(([place, { value }]) => (value === null ? [] : [[place, value] as const]));
-  return { secrets: Object.fromEntries(known), problems };
+  return { secrets: Object.fromEntries([...read].map(([place, { value }]) => [place, value])), problems };
 }
 
 function secretHeaders(services: readonly PlacedService[]) {
@@ -112,7 +111,7 @@ export function withHeaderSecrets(
   }));
 }
 
-/** The places whose content is another than before. */
+/** The places whose content is another than before, or can be used now and could not before. */
 export function changedHeaderSecrets(before: HeaderSecrets, after: HeaderSecrets): readonly string[] {
   return Object.keys(after).filter((place) => place in before && before[place] !== after[place]);
 }

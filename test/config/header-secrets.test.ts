@@ -137,6 +137,7 @@ describe("values of headers from files and credentials", () => {
       loadedWith(FROM_FILE, { [PATH]: { content, mode: 0o600 } }).headerSecrets;
     assert.deepEqual(changedHeaderSecrets(secretsOf("a"), secretsOf("b\n")), [`file ${PATH}`]);
     assert.deepEqual(changedHeaderSecrets(secretsOf("a"), secretsOf("a\n")), []);
+    assert.deepEqual(changedHeaderSecrets(secretsOf(""), secretsOf("a")), [`file ${PATH}`], "it was empty");
     assert.deepEqual(changedHeaderSecrets({}, secretsOf("a")), [], "a new one shows in the configuration");
   });
 
