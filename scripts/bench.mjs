@@ -1,7 +1,6 @@
 // `npm run bench`: failover, adverts under load, table loading and checking at size beside keepalived and ipvsadm, each part
 // where it can run: with namespaces on this kernel, or on a kernel with IPVS.
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { cpus, loadavg, tmpdir } from "node:os";
+import { cpus, loadavg } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { shellQuote } from "./lab/guest.mjs";
@@ -45,21 +44,16 @@ function limitSeconds() {
 /** @returns the exit status, and the figures of every part that was measured */
 async function runParts(needs, parts, environment) {
   sayMachine();
-  const resultsDir = mkdtempSync(join(tmpdir(), "holdfast-figures-"));
-  const { status } = await choosePlace(needs).run({
+  const { status, result } = await choosePlace(needs).run({
     script: `uname -sr; node --version; keepalived --version 2>&1 | head -1; ipvsadm --version 2>/dev/null
 modprobe -qa ip_vs ip_vs_wlc${needs === "netns" ? " 2>/dev/null" : ""}
 node .build/bench/main.js ${parts.map(shellQuote).join(" ")}`,
     environment,
     limitSeconds: limitSeconds(),
-    results: ["figures.json"],
-    resultsDir,
+    result: "figures.json",
   });
   sayMachine();
-  const file = join(resultsDir, "figures.json");
-  const figures = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : [];
-  rmSync(resultsDir, { recursive: true, force: true });
-  return { status, figures };
+  return { status, figures: result === undefined ? [] : JSON.parse(result) };
 }
 
 setup();

@@ -1,6 +1,5 @@
 // The lab: real hosts and a real IPVS kernel on one machine. `npm run lab -- shell | exec CMD... | SCENARIO... | all`
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { shellQuote } from "./lab/guest.mjs";
@@ -60,25 +59,15 @@ function mocha(names) {
 
 /** One run of scenarios in a place. @returns {Promise<import("./lab/verdicts.mjs").Run>} */
 async function runOnce(place, needs, names) {
-  const resultsDir = mkdtempSync(join(tmpdir(), "holdfast-results-"));
-  try {
-    const script = `export HOLDFAST_COUNTS="$LAB_SHARE/counts.json"\n${mocha(names)}`;
-    const { seconds } = await place.run({
-      script,
-      environment: { ...asked(), ...(needs === "machines" ? machineEnvironment(console.log) : {}) },
-      limitSeconds: LIMIT_SECONDS,
-      results: ["counts.json"],
-      resultsDir,
-    });
-    const file = join(resultsDir, "counts.json");
-    const part = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : runWithoutCounts(names.join(", "));
-    console.log(
-      `lab: ${part.passed} passed, ${part.failed} failed, ${part.skipped} skipped in ${seconds.toFixed(0)} s`,
-    );
-    return part;
-  } finally {
-    rmSync(resultsDir, { recursive: true, force: true });
-  }
+  const { seconds, result } = await place.run({
+    script: `export HOLDFAST_COUNTS="$LAB_SHARE/counts.json"\n${mocha(names)}`,
+    environment: { ...asked(), ...(needs === "machines" ? machineEnvironment(console.log) : {}) },
+    limitSeconds: LIMIT_SECONDS,
+    result: "counts.json",
+  });
+  const part = result === undefined ? runWithoutCounts(names.join(", ")) : JSON.parse(result);
+  console.log(`lab: ${part.passed} passed, ${part.failed} failed, ${part.skipped} skipped in ${seconds.toFixed(0)} s`);
+  return part;
 }
 
 /**

@@ -105,13 +105,10 @@ function rememberTerminal() {
   return () => stty([settings], "inherit");
 }
 
-/** What a run left in its share. */
-function readResults(share, { results, resultsDir }) {
-  const read = (name) => (existsSync(join(share, name)) ? readFileSync(join(share, name), "utf8").trim() : "");
-  for (const name of resultsDir === undefined ? [] : results) {
-    if (existsSync(join(share, name))) copyFileSync(join(share, name), join(resultsDir, name));
-  }
-  return { status: read("status"), bootSeconds: Number(read("uptime") || Number.NaN) };
+/** A file that a run left in its share; undefined = it did not. */
+function leftIn(share, name) {
+  const path = join(share, name);
+  return existsSync(path) ? readFileSync(path, "utf8") : undefined;
 }
 
 /**
@@ -121,12 +118,12 @@ function readResults(share, { results, resultsDir }) {
  * @param {"job" | "shell"} [job.mode] shell: the script owns this terminal
  * @param {Record<string, string>} [job.environment] added to the guest's environment
  * @param {number} [job.limitSeconds] qemu is killed after this time; none for a shell
- * @param {string[]} [job.results] files that the script leaves in $LAB_SHARE, copied to `resultsDir`
- * @param {string} [job.resultsDir]
- * @returns {Promise<{ status: number, seconds: number, bootSeconds: number }>} status 124 after the time limit
+ * @param {string} [job.result] a file that the script leaves in $LAB_SHARE
+ * @returns {Promise<{ status: number, seconds: number, bootSeconds: number, result: string | undefined }>} status 124 after the time
+ *   limit; result: the text of that file
  */
 export async function runInGuest(job) {
-  const { script, mode = "job", environment = {}, limitSeconds = 1200, results = [], resultsDir } = job;
+  const { script, mode = "job", environment = {}, limitSeconds = 1200, result: name } = job;
   const interactive = mode === "shell";
   const kernel = ensureKernel(console.log);
   const initrd = ensureInitrd(kernel);
@@ -147,16 +144,18 @@ export async function runInGuest(job) {
     restoreTerminal();
     for (const follower of followers) await follower.finish();
     const seconds = (performance.now() - started) / 1000;
-    const { status, bootSeconds } = readResults(share, { results, resultsDir });
+    const status = leftIn(share, "status")?.trim() ?? "";
+    const bootSeconds = Number(leftIn(share, "uptime") ?? Number.NaN);
+    const result = name === undefined ? undefined : leftIn(share, name);
     if (ended !== undefined) {
       if (ended !== "limit") rmSync(dir, { recursive: true, force: true });
-      return { status: cutShort(ended, limitSeconds), seconds, bootSeconds };
+      return { status: cutShort(ended, limitSeconds), seconds, bootSeconds, result };
     }
-    if (status !== "") return { status: Number(status), seconds, bootSeconds };
+    if (status !== "") return { status: Number(status), seconds, bootSeconds, result };
     console.error(`lab: the guest ended without a result (qemu: exit ${code}). ${complaints}`);
     const log = existsSync(join(dir, "console")) ? readFileSync(join(dir, "console"), "utf8") : "";
     console.error(`lab: last words on its console:\n${log.slice(-4000)}`);
-    return { status: 70, seconds, bootSeconds };
+    return { status: 70, seconds, bootSeconds, result };
   } finally {
     for (const follower of followers) follower.stop();
     rmSync(dir, { recursive: true, force: true });

@@ -1,6 +1,6 @@
 // One run of a job on this machine's own kernel, in network, mount and process namespaces that end with it.
 import { spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { root } from "../setup.mjs";
@@ -35,7 +35,7 @@ export function whyNoIpvs() {
 
 /** As runInGuest, on this kernel. @see guest.mjs */
 export async function runOnHost(job) {
-  const { script, mode = "job", environment = {}, limitSeconds = 1200, results = [], resultsDir } = job;
+  const { script, mode = "job", environment = {}, limitSeconds = 1200, result: name } = job;
   const interactive = mode === "shell";
   const dir = mkdtempSync(join(tmpdir(), "holdfast-lab-"));
   try {
@@ -55,12 +55,11 @@ export async function runOnHost(job) {
       spawn: { cwd: root, env, stdio: interactive ? "inherit" : ["ignore", "inherit", "inherit"] },
     });
     if (complaints !== "") console.error(`lab: ${complaints}`);
-    for (const name of resultsDir === undefined ? [] : results) {
-      if (existsSync(join(dir, name))) copyFileSync(join(dir, name), join(resultsDir, name));
-    }
+    const result =
+      name !== undefined && existsSync(join(dir, name)) ? readFileSync(join(dir, name), "utf8") : undefined;
     const seconds = (performance.now() - started) / 1000;
     if (ended !== undefined && ended !== "limit") rmSync(dir, { recursive: true, force: true });
-    return { status: cutShort(ended, limitSeconds) ?? code, seconds };
+    return { status: cutShort(ended, limitSeconds) ?? code, seconds, result };
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
