@@ -1,24 +1,24 @@
-// `npm test`: set-up, lint, types, unit and property tests on this Node and on another, and the lab. Each suite runs
-// even if one before it failed; the last line sums all of them. Lint, types and the build count as one test each.
+// `npm test`: set-up, lint, types, unit and property tests on this Node and on another, the lab, and the checkout's own commands. Each
+// suite runs even if one before it failed; the last line sums all of them. Lint, types and the build count as one test each.
 import { spawnSync } from "node:child_process";
 import { chownSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { failureLine } from "./lab/verdicts.mjs";
 import { root } from "./setup.mjs";
+import { Summary } from "./summary.mjs";
 
-const total = { passed: 0, failed: 0, skipped: 0 };
-/** What failed, for the end. */
-const failures = [];
-/** What failed once and passed when it was run again, for the end. */
-const unsteady = [];
+const summary = new Summary();
 const counts = mkdtempSync(join(tmpdir(), "holdfast-counts-"));
 /** The oldest and the newest line of Node that are supported; tests run on this one and on the other. */
 const OTHER_NODE = process.versions.node.startsWith("24.") ? "20" : "24";
+/** What a daemon does from its start to its end, with real sockets, addresses and processes. */
+const OTHER_NODE_SCENARIO = "daemon-start";
 const MOCHA = ["node_modules/mocha/bin/mocha.js", "--reporter", "test/support/counting-reporter.cjs"];
 /** One test after another, so that what a file leaves running is noticed, and everything that there is to search. */
 const WHOLE = [...MOCHA, "--no-parallel"];
 const WHOLE_ENVIRONMENT = { HOLDFAST_SEARCH: "all" };
+/** The lab and the demo as a person starts them. */
+const ON_TERMINAL = ["--no-config", "--timeout", "300000", "test/scripts/checkout.mjs"];
 /** Debian's user and group without any rights. */
 const NOBODY = "65534";
 
@@ -27,16 +27,14 @@ function execute(command, args, environment = {}) {
 }
 
 function fail(name, reason) {
-  total.failed += 1;
-  failures.push(`${name}: ${reason}`);
-  console.error(`${name}: ${reason}`);
+  console.error(summary.fail(name, reason));
 }
 
 /** A suite that is one test: it passes when its command does. */
 function single(name, command, args) {
   console.log(`\n== ${name}`);
   const result = execute(command, args);
-  if (result.status === 0) total.passed += 1;
+  if (result.status === 0) summary.pass();
   else fail(name, result.error?.message ?? `exit ${result.status ?? result.signal}`);
 }
 
@@ -52,14 +50,13 @@ function counting(name, command, args, environment = {}) {
     fail(name, `ended without counts (${result.error?.message ?? `exit ${result.status ?? result.signal}`})`);
     return;
   }
-  for (const key of Object.keys(total)) total[key] += part[key];
-  for (const failure of part.unsteady ?? []) unsteady.push(`${name}: ${failureLine(failure)}`);
-  for (const failure of part.failures) failures.push(`${name}: ${failureLine(failure)}`);
+  summary.take(name, part);
   if (part.passed === 0) fail(name, "not one test passed");
   else if (part.failed === 0 && result.status !== 0)
     fail(name, `all tests passed, but exit ${result.status ?? result.signal}`);
 }
 
+/** Unit tests and the daemon in namespaces on another Node. */
 function otherNode() {
   const name = `unit and property tests, Node ${OTHER_NODE}`;
   const runner = ["exec", "--yes", "--prefer-offline", `--package=node@${OTHER_NODE}`, "--"];
@@ -70,6 +67,8 @@ function otherNode() {
     return;
   }
   counting(name, "npm", [...runner, "node", ...WHOLE], WHOLE_ENVIRONMENT);
+  const scenario = [...runner, "node", "scripts/lab.mjs", OTHER_NODE_SCENARIO];
+  counting(`lab: ${OTHER_NODE_SCENARIO}, Node ${OTHER_NODE}`, "npm", scenario);
 }
 
 /** What `npm run test:unit` runs, by a user who may do nothing. */
@@ -102,12 +101,9 @@ try {
   counting(`unit and property tests, Node ${process.versions.node}`, process.execPath, WHOLE, WHOLE_ENVIRONMENT);
   otherNode();
   counting("lab", process.execPath, ["scripts/lab.mjs", "all"]);
+  counting("commands of the checkout, on a terminal", process.execPath, [...MOCHA, ...ON_TERMINAL]);
 } finally {
   rmSync(counts, { recursive: true, force: true });
 }
-const list = (title, lines) =>
-  lines.length > 0 && console.log(`\n${title}:\n${lines.map((line) => `  ${line}`).join("\n")}`);
-list("failed once, and not when run again", unsteady);
-list("failed", failures);
-console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
-process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
+console.log(summary.lines().join("\n"));
+process.exitCode = summary.isGood ? 0 : 1;
