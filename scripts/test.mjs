@@ -22,8 +22,13 @@ const ON_TERMINAL = ["--no-config", "--timeout", "300000", "test/scripts/checkou
 /** Debian's user and group without any rights. */
 const NOBODY = "65534";
 
+class Interrupted extends Error {}
+
+/** @throws Interrupted by Ctrl-C, which ends what runs: nothing more is begun, and this process cleans up and ends as well */
 function execute(command, args, environment = {}) {
-  return spawnSync(command, args, { cwd: root, stdio: "inherit", env: { ...process.env, ...environment } });
+  const result = spawnSync(command, args, { cwd: root, stdio: "inherit", env: { ...process.env, ...environment } });
+  if (result.signal === "SIGINT" || result.status === 130) throw new Interrupted();
+  return result;
 }
 
 function fail(name, reason) {
@@ -92,6 +97,8 @@ function withoutRoot() {
   }
 }
 
+process.on("SIGINT", () => {});
+let isWhole = false;
 try {
   for (const folder of ["dist", ".build"]) rmSync(join(root, folder), { recursive: true, force: true });
   single("set-up and build", process.execPath, ["scripts/setup.mjs"]);
@@ -102,8 +109,12 @@ try {
   otherNode();
   counting("lab", process.execPath, ["scripts/lab.mjs", "all"]);
   counting("commands of the checkout, on a terminal", process.execPath, [...MOCHA, ...ON_TERMINAL]);
+  isWhole = true;
+} catch (error) {
+  if (!(error instanceof Interrupted)) throw error;
 } finally {
   rmSync(counts, { recursive: true, force: true });
 }
-console.log(summary.lines().join("\n"));
-process.exitCode = summary.isGood ? 0 : 1;
+if (isWhole) console.log(summary.lines().join("\n"));
+else console.error("interrupted");
+process.exitCode = isWhole ? (summary.isGood ? 0 : 1) : 130;

@@ -1,5 +1,5 @@
-// Needs root. The commands of docs/lab.md and README.md as a person types them, on a terminal: `lab -- exec`, `lab -- shell` and the demo,
-// which somebody interrupts. Whatever they built is gone afterwards: processes, network namespaces, temporary folders.
+// Needs root. The commands of docs/lab.md and README.md as a person types them, on a terminal: `lab -- exec`, `lab -- shell`, and the demo
+// and the tests, which somebody interrupts. Whatever they built is gone afterwards: processes, network namespaces, temporary folders.
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -144,6 +144,15 @@ describe("commands of the checkout, on a terminal", () => {
     assert.equal(await terminal.end(), 0, terminal.text);
     assert.match(terminal.text, /^rs[123]\r?$/m);
     assert.match(terminal.text, /-> \S+:80 +Tunnel +3 /);
+    terminal.assertGone();
+  });
+
+  it("npm test: Ctrl-C ends what runs and begins nothing more", async () => {
+    terminal = new Terminal("npm test --silent");
+    await terminal.shows(/== set-up and build/);
+    terminal.type(CTRL_C);
+    assert.equal(await terminal.end(), 130, terminal.text);
+    assert.doesNotMatch(terminal.text, /== lint|\d passed/);
     terminal.assertGone();
   });
 
