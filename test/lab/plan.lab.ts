@@ -120,7 +120,7 @@ services:
     assert.match(refused.stderr, /broken\.yaml:1:1: .*nonsense/);
   });
 
-  it("after a start there is nothing to do, by what the daemon knows and by the kernel alone", async () => {
+  it("after a start there is nothing to do, by what the daemon knows and for a copy of its file", async () => {
     director = startDaemon(topology.lb(1), home, { yaml: yamlOf({ 1: 1, 2: 1 }) });
     await isRunning(director, 90_000);
     await serves({ 1: 1, 2: 1 });
@@ -292,5 +292,40 @@ services:
     await applyYaml(director, yamlOf(SERVERS));
     await serves(SERVERS);
     await nothingToDo();
+  });
+
+  it("without a daemon: nothing to do where the table was kept; then one weight that a stranger set, and one kernel setting", async () => {
+    const { vip } = topology.plan;
+    const lb = topology.lb(1);
+    const keeping = yamlOf(SERVERS).replace("ipvs: {", "ipvs: { onStop: keep,");
+    await applyYaml(director, keeping);
+    await director.stop();
+    const [said, made] = [await holdfast("plan", file), await planJson()];
+    assert.equal(said.status, 0, `${said.stdout}${said.stderr}`);
+    assert.match(said.stdout, /^ {2}no daemon runs: /);
+    assert.match(said.stdout, /^nothing to do: the kernel is as configured$/m);
+    const stepsOf = ({ groups }: KernelPlan) =>
+      groups.flatMap(({ steps }) => steps.map(({ subject, from, to }) => [subject, from, to]));
+    assert.deepEqual(stepsOf(made), []);
+
+    lb.exec(["ipvsadm", "-e", "-t", `${vip}:${PORT}`, "-r", server(1), "-g", "-w", "99"]);
+    const stranger = [`server ${server(1)}`, "dr weight 99", "dr weight 1"];
+    assert.deepEqual(stepsOf(await planJson()), [stranger]);
+    const { stdout } = await holdfast("plan", file);
+    assert.match(stdout, new RegExp(`^~ {3}server ${server(1)}: dr weight 99 -> dr weight 1$`, "m"));
+    assert.match(stdout, /^plan: 0 to add, 1 to change, 0 to remove$/m);
+
+    lb.sysctl({ "net.ipv4.ip_forward": "0" });
+    const managing = keeping.replace("ipvs: {", "ipvs: { manageSysctls: true,");
+    const inside = `  inside: { listen: "${vip}:9", forward: nat, servers: ["10.0.0.21:9"] }\n`;
+    writeFileSync(file, managing + inside);
+    const steps = stepsOf(await planJson());
+    assert.deepEqual(
+      steps.filter(([subject]) => subject?.startsWith("sysctl ")),
+      [["sysctl net.ipv4.ip_forward", "0", "1"]],
+    );
+    assert.ok(steps.some((step) => step.join() === stranger.join()));
+    assert.equal(lb.exec(["sysctl", "-n", "net.ipv4.ip_forward"]), "0\n", "saying so changes nothing");
+    assert.deepEqual([...(await weights(lb, vip, PORT))][0], [server(1), 99]);
   });
 });

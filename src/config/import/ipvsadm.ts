@@ -17,6 +17,9 @@ type Forward = (typeof FORWARD_METHODS)[number];
 
 const FORWARDS: Readonly<Record<string, Forward>> = { "-m": "nat", "-g": "dr", "-i": "tun" };
 
+/** Options of a server that stand alone; ipvsadm prints one of them for every tunnel with a header of its own. */
+const TUNNEL_FLAGS: ReadonlySet<string> = new Set(["--tun-nocsum", "--tun-csum", "--tun-remcsum"]);
+
 interface ServiceLine {
   readonly service: PlainMap;
   readonly servers: Plain[];
@@ -103,6 +106,11 @@ function addServer(services: Map<string, ServiceLine>, words: readonly string[],
       if (service.forward !== null && service.forward !== forward)
         say(`forwards by ${forward}, the servers before it by ${service.forward}: a service has one method`);
       else service.forward = forward;
+      continue;
+    }
+    if (TUNNEL_FLAGS.has(word)) {
+      // Ours have no checksums either.
+      if (word !== "--tun-nocsum") say(`${word} is not carried over`);
       continue;
     }
     const isDefault = (word === "-x" || word === "-y") && next === "0";
