@@ -14,16 +14,13 @@ import {
   reasonNotToRun,
   SHOWN,
 } from "./support/document-parts.ts";
-import { blocksOf, commandsOf, firstMissing, linksOf, pages, ROOT, textOf } from "./support/documents.ts";
+import { blocksOf, commandsOf, firstMissing, linksOf, pages, ROOT, textOf, wholeConfig } from "./support/documents.ts";
 
 const scripts = Object.keys(
   (JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { scripts: object }).scripts,
 );
 
 const LAB = join(ROOT, "test/lab");
-
-/** A service around a fragment that shows only its checks. */
-const SERVICE = "services:\n  web:\n    listen: 192.0.2.10:80\n    servers: [10.0.0.11:80]\n";
 
 /** What an instance and a service cannot do without, by key. */
 const INSTANCE = {
@@ -43,12 +40,6 @@ function withLine(keys: Readonly<Record<string, string>>, line: string): string 
 
 /** Languages of blocks that are no commands and no configuration of ours; without one, it is a drawing. */
 const OTHER_LANGUAGES = ["", "sh", "json", "text"];
-
-/** A whole configuration for a block that is one, or is a part of one. */
-function complete(block: string): string {
-  if (/^checks:/m.test(block)) return SERVICE + block.replace(/^/gm, "    ");
-  return /^(services|vrrp):/m.test(block) ? block : `${SERVICE}${block}`;
-}
 
 describe("documents", () => {
   for (const page of pages()) {
@@ -81,8 +72,8 @@ describe("documents", () => {
       .filter(({ language }) => language === "yaml")
       .forEach((block, index) => {
         it(`${page}: configuration ${index + 1} is valid`, () => {
-          const loaded = load(complete(block.text));
-          assert.ok(loaded.ok, loaded.ok ? "" : `${loaded.error[0]?.message}\n${complete(block.text)}`);
+          const loaded = load(wholeConfig(block.text));
+          assert.ok(loaded.ok, loaded.ok ? "" : `${loaded.error[0]?.message}\n${wholeConfig(block.text)}`);
         });
       });
 

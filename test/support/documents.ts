@@ -55,6 +55,15 @@ export function blocksOf(markdown: string): readonly Block[] {
   return found;
 }
 
+/** A service around a fragment that shows only its checks. */
+const SERVICE = "services:\n  web:\n    listen: 192.0.2.10:80\n    servers: [10.0.0.11:80]\n";
+
+/** A whole configuration for a block that is one, or is a part of one. */
+export function wholeConfig(block: string): string {
+  if (/^checks:/m.test(block)) return SERVICE + block.replace(/^/gm, "    ");
+  return /^(services|vrrp):/m.test(block) ? block : `${SERVICE}${block}`;
+}
+
 /**
  * A command of a `console` block with what the page shows below it. The prompt says where: `lb1# ` as root on lb1, `lb1,lb2# ` on
  * both, `client$ ` without being root; a bare `# ` or `$ ` on any one machine.

@@ -2,9 +2,9 @@ import { existsSync, mkdirSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 
 /** Where each machine of a story has files of its own; everything else is shared between the hosts of a topology. */
-const OWN_FOLDERS = ["/etc/holdfast", "/run/holdfast", "/var/lib/holdfast"];
+const OWN_FOLDERS = ["/etc/holdfast", "/etc/keepalived", "/run/holdfast", "/var/lib/holdfast"];
 
-/** Places for these folders on a machine that has no holdfast: made to be mounted upon, and gone afterwards. */
+/** Places for these folders on a machine that has none: made to be mounted upon, and gone afterwards. */
 export class OwnFolders {
   readonly #made: string[] = [];
 

@@ -13,6 +13,8 @@ export interface WebOptions {
   /** Ports for https, with a certificate for `certificateName`. */
   readonly tlsPorts?: readonly number[];
   readonly certificate?: Certificate;
+  /** What it answers at a path instead of its name. */
+  readonly pages?: Readonly<Record<string, string>>;
 }
 
 /** Files of a self-signed certificate. It is its own CA. */
@@ -75,7 +77,7 @@ export class WebServer {
   constructor(
     host: Host,
     dir: string,
-    { ports = [80], overIpv6 = false, tlsPorts = [], certificate }: WebOptions = {},
+    { ports = [80], overIpv6 = false, tlsPorts = [], certificate, pages = {} }: WebOptions = {},
   ) {
     this.host = host;
     this.#ports = [...ports, ...tlsPorts];
@@ -84,6 +86,7 @@ export class WebServer {
     const tls = certificate ? `ssl_certificate ${certificate.cert}; ssl_certificate_key ${certificate.key};` : "";
     const plain = ports.flatMap((port) => [`listen ${port};`, ...(overIpv6 ? [`listen [::]:${port};`] : [])]);
     const listens = [...plain, ...tlsPorts.map((port) => `listen ${port} ssl;`)];
+    const own = Object.entries(pages).map(([path, text]) => `location = ${path} { return 200 "${text}\\n"; }`);
     const codes = [204, 404, 503].map((code) => `location = /status/${code} { return ${code}; }`);
     this.#conf = join(home, "nginx.conf");
     writeFileSync(
@@ -94,7 +97,7 @@ http {
   access_log ${home}/access.log; default_type text/plain; send_timeout 10m;
   client_body_temp_path ${home}/body; proxy_temp_path ${home}/proxy; fastcgi_temp_path ${home}/fastcgi;
   uwsgi_temp_path ${home}/uwsgi; scgi_temp_path ${home}/scgi;
-  server { ${listens.join(" ")} ${tls} location / { return 200 "${host.name}\\n"; } location /files/ { root ${home}; limit_rate ${FILE_RATE}; } ${codes.join(" ")} }
+  server { ${listens.join(" ")} ${tls} location / { return 200 "${host.name}\\n"; } location /files/ { root ${home}; limit_rate ${FILE_RATE}; } ${[...own, ...codes].join(" ")} }
 }
 `,
     );

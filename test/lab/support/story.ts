@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { reasonNotToRun } from "../../support/document-parts.ts";
 import { type Block, commandsOf, type ShownCommand } from "../../support/documents.ts";
@@ -75,16 +75,19 @@ export class Story {
     this.#joined.push(host);
   }
 
+  /** @param path below one of the folders that each host has for itself */
+  write(host: string, path: string, text: string, mode = 0o644): void {
+    const file = join(this.#home(host), path);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, text, { mode });
+  }
+
   writeConfig(host: string, yaml: string): void {
-    writeFileSync(this.#config(host), yaml);
+    this.write(host, FILE, yaml);
   }
 
   readConfig(host: string): string {
-    return readFileSync(this.#config(host), "utf8");
-  }
-
-  #config(host: string): string {
-    return join(this.#home(host), FILE);
+    return readFileSync(join(this.#home(host), FILE), "utf8");
   }
 
   /** Types a command on each of its hosts at the same time, and compares what is printed. */
