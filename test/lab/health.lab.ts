@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Running } from "./support/commands.ts";
+import type { Outcome, Running } from "./support/commands.ts";
 import { type Director, startDirector, vrrpYaml } from "./support/director.ts";
 import { makeCertificate, startEndless, startWeb, type WebServer } from "./support/servers.ts";
 import { Topology } from "./support/topology.ts";
@@ -20,6 +20,8 @@ const QUIESCED = 81;
 const WEIGHED = 82;
 const HUNG = 83;
 const ENDLESS = 84;
+const GUARDED = 85;
+const AUTHORIZATION = "Bearer correct-horse-battery-staple";
 const SECURE = 443;
 const MAX_BODY_BYTES = 64 * 1024;
 /** What the two socket buffers of a connection hold on top of what was read: the kernel's maxima are 4 and 6 MiB. */
@@ -39,7 +41,7 @@ describe("health checks and the table", () => {
   let director: Director;
   let web: WebServer[];
   let endless: Running[];
-  const paths = { weight: "", pids: "" };
+  const paths = { weight: "", pids: "", token: "" };
 
   const server = (number: number, port: number): string => `${topology.rs(number).address}:${port}`;
   const servers = (port: number): string => `[${[1, 2, 3].map((number) => server(number, port)).join(", ")}]`;
@@ -74,6 +76,8 @@ describe("health checks and the table", () => {
     const { vip } = topology.plan;
     paths.weight = join(topology.dir, "weight");
     paths.pids = join(topology.dir, "pids");
+    paths.token = join(topology.dir, "token");
+    writeFileSync(paths.token, `${AUTHORIZATION}\n`, { mode: 0o600 });
     writeFileSync(paths.weight, "weight=7\n");
     writeFileSync(paths.pids, "");
     const weigh = join(topology.dir, "weigh.sh");
@@ -85,7 +89,12 @@ describe("health checks and the table", () => {
     web = await startWeb(
       topology.servers.map((entry) => entry.host),
       topology.dir,
-      { ports: [PLAIN, QUIESCED, WEIGHED, HUNG], tlsPorts: [SECURE], certificate },
+      {
+        ports: [PLAIN, QUIESCED, WEIGHED, HUNG, GUARDED],
+        tlsPorts: [SECURE],
+        certificate,
+        authorization: AUTHORIZATION,
+      },
     );
     endless = await Promise.all([2, 3].map((number) => startEndless(topology.rs(number).host, ENDLESS)));
     const tls = (name: string): string => `tls: { serverName: ${name}, ca: ${certificate.cert} }`;
@@ -108,6 +117,7 @@ services:
     servers:
       - { address: ${server(3, ENDLESS)}, weight: 1, checks: [{ http: { path: /status-only } }] }
       - { address: ${server(2, ENDLESS)}, checks: [{ http: { path: /, maxBody: ${MAX_BODY_BYTES / 1024}KiB, expect: { body: { contains: never } } } }] }
+  guarded: { listen: ${vip}:${GUARDED}, forward: dr, servers: ${servers(GUARDED)}, checks: [{ http: { path: /guarded, headers: { Authorization: { file: ${paths.token} } } } }] }
   secure:
     listen: ${vip}:${SECURE}
     forward: dr
@@ -193,6 +203,26 @@ services:
     console.log(
       `        ${taken.length} connections ended, the largest took ${Math.round(Math.max(...taken) / 1024)} KiB with the kernel's buffers`,
     );
+  });
+
+  it("the secret of a header stands in a file, is read anew with a reload, and is shown nowhere", async () => {
+    await becomes(GUARDED, all(GUARDED), 30_000);
+    const reload = (): Promise<Outcome> => director.command(["reload"]);
+    writeFileSync(paths.token, "Bearer of-yesterday\n");
+    const { status, stdout, stderr } = await reload();
+    assert.equal(status, 0, stderr);
+    assert.match(stdout, /token: contents changed/);
+    await becomes(GUARDED, {}, 60_000);
+    writeFileSync(paths.token, "two\nlines\n");
+    const refused = await reload();
+    assert.equal(refused.status, 78);
+    assert.match(refused.stderr, /holdfast\.yaml:\d+:\d+: error: the secret file .*token holds more than one line/);
+    writeFileSync(paths.token, AUTHORIZATION);
+    assert.equal((await reload()).status, 0);
+    await becomes(GUARDED, all(GUARDED), 60_000);
+    const shown = [await director.command(["status", "--json"]), await director.command(["events", "--json"]), refused];
+    const text = [stdout, ...director.lines, ...shown.map((one) => one.stdout + one.stderr)].join("\n");
+    assert.doesNotMatch(text, /correct-horse|of-yesterday/);
   });
 
   it("https: a certificate for another name, or from an unknown authority, is no passing check", async () => {

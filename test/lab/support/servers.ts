@@ -15,6 +15,8 @@ export interface WebOptions {
   readonly certificate?: Certificate;
   /** What it answers at a path instead of its name. */
   readonly pages?: Readonly<Record<string, string>>;
+  /** What a request for `/guarded` has to have under `Authorization`. */
+  readonly authorization?: string;
 }
 
 /** Files of a self-signed certificate. It is its own CA. */
@@ -64,7 +66,7 @@ export function filesOf(dir: string, host: Host): string {
 
 /**
  * A real server: nginx on a host, every answer is the host's name.
- * `/healthz` answers 200, `/status/CODE` that code for 204, 404 and 503, `/files/NAME` a file of `filesOf(dir, host)`,
+ * `/healthz` answers 200, `/guarded` 200 or 401, `/status/CODE` that code for 204, 404 and 503, `/files/NAME` a file of `filesOf(dir, host)`,
  * `FILE_RATE` bytes a second.
  */
 export class WebServer {
@@ -77,7 +79,7 @@ export class WebServer {
   constructor(
     host: Host,
     dir: string,
-    { ports = [80], overIpv6 = false, tlsPorts = [], certificate, pages = {} }: WebOptions = {},
+    { ports = [80], overIpv6 = false, tlsPorts = [], certificate, pages = {}, authorization = "" }: WebOptions = {},
   ) {
     this.host = host;
     this.#ports = [...ports, ...tlsPorts];
@@ -88,6 +90,7 @@ export class WebServer {
     const listens = [...plain, ...tlsPorts.map((port) => `listen ${port} ssl;`)];
     const own = Object.entries(pages).map(([path, text]) => `location = ${path} { return 200 "${text}\\n"; }`);
     const codes = [204, 404, 503].map((code) => `location = /status/${code} { return ${code}; }`);
+    const guarded = `location = /guarded { if ($http_authorization != "${authorization}") { return 401; } return 200; }`;
     this.#conf = join(home, "nginx.conf");
     writeFileSync(
       this.#conf,
@@ -97,7 +100,7 @@ http {
   access_log ${home}/access.log; default_type text/plain; send_timeout 10m;
   client_body_temp_path ${home}/body; proxy_temp_path ${home}/proxy; fastcgi_temp_path ${home}/fastcgi;
   uwsgi_temp_path ${home}/uwsgi; scgi_temp_path ${home}/scgi;
-  server { ${listens.join(" ")} ${tls} location / { return 200 "${host.name}\\n"; } location /files/ { root ${home}; limit_rate ${FILE_RATE}; } ${[...own, ...codes].join(" ")} }
+  server { ${listens.join(" ")} ${tls} location / { return 200 "${host.name}\\n"; } location /files/ { root ${home}; limit_rate ${FILE_RATE}; } ${[...own, ...codes, guarded].join(" ")} }
 }
 `,
     );
