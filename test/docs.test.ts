@@ -6,9 +6,12 @@ import { describeProgram, type Handlers, runProgram } from "../src/cli/program.t
 import { load } from "./config/support.ts";
 import {
   commandsOfPart,
+  ELSEWHERE,
+  inPassing,
   isShown,
   leftOut,
   NOT_RUN,
+  namedCommands,
   PARTS,
   partOf,
   reasonNotToRun,
@@ -155,6 +158,20 @@ describe("documents", () => {
       assert.ok(text.includes(page.replace(/^.*\//, "")), `${test} does not read ${page}`);
       assert.ok(blocksOf(textOf(page)).some((block) => isShown(block) && heading.test(block.heading)));
     }
+  });
+
+  it("every command that a page names in a sentence is run somewhere", () => {
+    const named = namedCommands();
+    assert.ok(named.length > 40);
+    for (const { pattern, test, words } of ELSEWHERE) {
+      assert.ok(
+        named.some((command) => pattern.test(command)),
+        `no page names a command like ${pattern}: take it off the list`,
+      );
+      assert.ok(readFileSync(join(ROOT, test), "utf8").includes(words), `${test} does not say ${words}`);
+    }
+    assert.ok(inPassing().includes("holdfast events --since 1h"));
+    assert.match(readFileSync(join(LAB, "documents.lab.ts"), "utf8"), /inPassing\(\)/);
   });
 
   it("what a scenario left out is known by page and heading", () => {

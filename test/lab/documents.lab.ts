@@ -1,7 +1,7 @@
 // lab-needs: fresh-ipvs
 // What the documents say to type is typed, in their order, on hosts prepared as they say; what they show must be printed.
 import assert from "node:assert/strict";
-import { INSTALLS_PACKAGE, leftOut, partOf } from "../support/document-parts.ts";
+import { INSTALLS_PACKAGE, inPassing, leftOut, partOf, TRIAL } from "../support/document-parts.ts";
 import type { Block } from "../support/documents.ts";
 import type { Host } from "./support/hosts.ts";
 import { behindRouter, CLIENT_BEYOND } from "./support/router.ts";
@@ -18,6 +18,21 @@ const PLAN = { ...USUAL_PLAN, vip: "192.0.2.10" };
 const ROUTE = "A route on the router";
 /** The sections of docs/install.md at whose end a client is served. */
 const UNTIL_SERVED = /^[1-5]\./;
+
+/** What one had who comes from keepalived, for docs/install.md. */
+const KEEPALIVED = `vrrp_instance web4 {
+  interface eth0
+  virtual_router_id 51
+  priority 150
+  virtual_ipaddress { 192.0.2.10/24 }
+}
+virtual_server 192.0.2.10 80 {
+  lb_algo wrr
+  lb_kind DR
+  protocol TCP
+  real_server 192.0.2.21 80 { weight 1 TCP_CHECK { connect_timeout 2 } }
+}
+`;
 
 /** Ports of the client behind the router from which a director's kernel has connections. */
 function portsIn(director: Host): string[] {
@@ -80,6 +95,7 @@ describe("documents, carried out", function () {
     }
 
     it("docs/install.md, from bare hosts to a drill and a drain", async () => {
+      story.write("lb1", "/etc/keepalived/keepalived.conf", KEEPALIVED);
       await story.carryOut(pageOf("docs/install.md"));
       isInstalled = true;
     });
@@ -108,10 +124,43 @@ describe("documents, carried out", function () {
       await story.carryOut(pageOf("docs/metrics.md"));
     });
 
+    // Here, because the metrics are on their address now.
+    page("all pages: commands that are named in a sentence", async () => {
+      // What stops the service comes last.
+      const byService = (command: string): number => (command.startsWith("systemctl ") ? 1 : 0);
+      for (const command of inPassing().toSorted((a, b) => byService(a) - byService(b) || a.localeCompare(b)))
+        await story.type({ hosts: ["lb1"], command, output: [] });
+      await story.type({ hosts: ["lb1"], command: "systemctl start holdfast", output: [] });
+      const isBack = ["lb1  healthy  …", "", "INSTANCES", "  web4  master  …", "…"];
+      await story.type({ hosts: ["lb1"], command: "holdfast status", output: isBack });
+    });
+
     page("docs/vrrp.md: a handover", () => story.carryOut(pageOf("docs/vrrp.md")));
 
+    page("docs/operations.md: a reload on trial, kept and undone", async () => {
+      const [kept, undone, ...more] = pageOf("docs/operations.md").filter(({ heading }) => heading === TRIAL);
+      assert.ok(kept !== undefined && undone !== undefined && more.length === 0);
+      const before = story.readConfig("lb1");
+      const weighted = (weight: number): string => before.replace(/weight: \d+/, `weight: ${weight}`);
+      const tableHas = (weight: number): void =>
+        assert.match(
+          place.topology.lb(1).exec(["ipvsadm", "-Sn"]),
+          new RegExp(`-r 192\\.0\\.2\\.22:80 -g -w ${weight}$`, "m"),
+        );
+      story.writeConfig("lb1", weighted(5));
+      await story.carryOut([kept]);
+      tableHas(5);
+      story.writeConfig("lb1", weighted(7));
+      await story.type({ hosts: ["lb1"], command: "holdfast reload --confirm 5m", output: [] });
+      tableHas(7);
+      await story.carryOut([undone]);
+      tableHas(5);
+      story.writeConfig("lb1", before);
+      await story.type({ hosts: ["lb1"], command: "holdfast reload", output: [] });
+    });
+
     page("docs/operations.md: a server taken out", async () => {
-      await story.carryOut(pageOf("docs/operations.md"));
+      await story.carryOut(pageOf("docs/operations.md").filter(({ heading }) => heading !== TRIAL));
       await story.type({ hosts: ["lb1"], command: "holdfast enable all all", output: [] });
     });
 

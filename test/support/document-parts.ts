@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Block, blocksOf, commandsOf, textOf } from "./documents.ts";
+import { type Block, blocksOf, commandsOf, pages, textOf } from "./documents.ts";
 
 /** Commands that no scenario types, and why not. That the program or npm takes them is tested with all others. */
 export const NOT_RUN: readonly { readonly pattern: RegExp; readonly reason: string }[] = [
@@ -25,6 +25,12 @@ export interface Part {
 }
 
 export const INSTALLS_PACKAGE = /^apt install /;
+/** The section of docs/operations.md in which a reload is on trial. */
+export const TRIAL = "A change that may cut you off: `holdfast reload --confirm 5m`";
+/** From bare machines on; who comes from another program has one, which the operator's machines have not. */
+const INSTALL_STEPS = blocksOf(textOf("docs/install.md"))
+  .map(({ heading }) => heading)
+  .filter((heading) => /^\d\. /.test(heading));
 
 /**
  * Who carries out which page. Scenarios take what they type from here, and a command that is in no part and not in NOT_RUN fails
@@ -36,17 +42,72 @@ export const PARTS: readonly Part[] = [
   // service manager is played. `operator` types all of the page: on directors that are machines with systemd, and on real servers that are
   // namespaces with a Debian of their own, into which the package is installed; only there no unit is started, since nothing boots.
   { page: "docs/install.md", scenario: "documents", leaves: INSTALLS_PACKAGE },
-  { page: "docs/install.md", scenario: "operator" },
+  { page: "docs/install.md", scenario: "operator", headings: INSTALL_STEPS },
   { page: "docs/install-nat-tun.md", scenario: "documents" },
   { page: "docs/doctor.md", scenario: "documents" },
   { page: "docs/metrics.md", scenario: "documents" },
   { page: "docs/vrrp.md", scenario: "documents" },
-  { page: "docs/operations.md", scenario: "documents", headings: ["Take a server out"] },
+  { page: "docs/operations.md", scenario: "documents", headings: [TRIAL, "Take a server out"] },
   { page: "docs/operations.md", scenario: "operator", headings: ["Upgrade"] },
   { page: "docs/drills.md", scenario: "drill" },
   { page: "docs/real-servers.md", scenario: "documents", headings: ["dr", "A route on the router", "tun"] },
   { page: "docs/real-servers.md", scenario: "systemd", headings: ["At every start: the unit"] },
 ];
+
+/** Commands that pages name in a sentence and that neither a block has nor `inPassing`: who runs them, and by which words of his. */
+export const ELSEWHERE: readonly { readonly pattern: RegExp; readonly test: string; readonly words: string }[] = [
+  { pattern: /^apt remove /, test: "test/lab/systemd.lab.ts", words: "apt-get remove -y -qq holdfast" },
+  { pattern: /^apt purge /, test: "test/lab/systemd.lab.ts", words: "dpkg --purge holdfast" },
+  { pattern: /^systemctl status /, test: "test/lab/systemd.lab.ts", words: "systemctl status holdfast" },
+  // The file that the editor would leave is written there.
+  { pattern: /^systemctl edit /, test: "test/lab/systemd.lab.ts", words: "holdfast.service.d/override.conf" },
+  {
+    pattern: /^systemctl restart$/,
+    test: "test/lab/systemd.lab.ts",
+    words: "systemctl restart holdfast-realserver@web",
+  },
+  { pattern: /^sysctl -w$/, test: "test/lab/doctor.lab.ts", words: "sysctl -w net.ipv4.ip_forward=1" },
+  { pattern: /^holdfast drill run web4 --kind takeover /, test: "test/lab/drill.lab.ts", words: '"docs/drills.md"' },
+  { pattern: /^holdfast (disable|weight)$/, test: "test/lab/overrides.lab.ts", words: `type: "disable"` },
+  { pattern: /^curl -N /, test: "test/lab/events.lab.ts", words: "Accept: text/event-stream" },
+  { pattern: /^tcpdump -ni eth0 vrrp$/, test: "test/lab/systemd.lab.ts", words: '"eth0", "vrrp"' },
+  { pattern: /^ipvsadm -C$/, test: "test/lab/plan.lab.ts", words: '"ipvsadm", "-C"' },
+  { pattern: /^ipvsadm -R$/, test: "test/lab/import.lab.ts", words: '"ipvsadm", "-R"' },
+  { pattern: /^ip address del 192/, test: "test/lab/vrrp-wire.lab.ts", words: '"ip", "address", "delete"' },
+  { pattern: /^ip link set eth1 mtu /, test: "test/lab/doctor.lab.ts", words: "mtu" },
+  { pattern: /^\(printf hex: /, test: "test/lab/configurations.lab.ts", words: "printf hex: " },
+];
+
+/** Commands in a sentence that are no advice: they name what may be to blame for a lost address or setting. */
+const BLAMED = /^(ip address del|systemctl restart networking|sysctl --system)$/;
+
+/** Programs by whose names commands in a sentence are known; a checkout's `npm run` has tests of its own. */
+const PROGRAMS = /^(holdfast|apt|systemctl|journalctl|sysctl|curl|ip|ipvsadm|tcpdump|ssh|\(printf) /;
+/** `SERVICE`, `[FILE]`, `handover|takeover`, `…`: a form, not a command. */
+const PLACEHOLDER = /\b[A-Z]{2,}\b|[[\]|…]/;
+
+/** Every command with arguments that a page names in a sentence, each once. */
+export function namedCommands(): readonly string[] {
+  const found = pages().flatMap((page) =>
+    [
+      ...textOf(page)
+        .replace(/^```.*?^```/gms, "")
+        .matchAll(/`([^`]+)`/g),
+    ].map(([, code = ""]) => code.replace(/\s+/g, " ")),
+  );
+  return [...new Set(found)].filter((command) => PROGRAMS.test(command) && !BLAMED.test(command));
+}
+
+/** Those that are whole, and that neither a block has, alone or with more behind it, nor somebody else runs: `documents` types them. */
+export function inPassing(): readonly string[] {
+  const typed = PARTS.flatMap(commandsOfPart);
+  return namedCommands().filter(
+    (command) =>
+      !PLACEHOLDER.test(command) &&
+      !typed.some((each) => `${each} `.startsWith(`${command} `)) &&
+      !ELSEWHERE.some(({ pattern }) => pattern.test(command)),
+  );
+}
 
 /** A block that shows what is printed, or holds a file that is neither ours nor a command, and the test that holds it to that. */
 export interface Shown {
