@@ -97,6 +97,8 @@ describe("configurations of the documents, taken by a director", function () {
     const { cert, key } = certificate;
     for (const [name, file] of Object.entries({ "ca.pem": cert, "client.pem": cert, "client.key": key }))
       write(name, readFileSync(file, "utf8"), 0o600);
+    // Beside the configuration, as a relative name of a secret is meant.
+    writeFileSync(join(home, "check.token"), "Bearer of-the-checks\n", { mode: 0o600 });
     write("checks/load.sh", shownUnder("docs/checks.md", /^Run a script$/), 0o755);
     write("disk.sh", "#!/bin/sh\ntest -d /etc/holdfast\n", 0o755);
     const [, makeKey = ""] = /`(\(printf hex: .*? > \/etc\/holdfast\/vrrp\.key)`/.exec(textOf("docs/vrrp.md")) ?? [];

@@ -169,8 +169,12 @@ describe("in front of real servers", function () {
       for (const to of ["started", "done"])
         assert.match(schedule, new RegExp(`^schedule ${name}: null -> ${to}: `, "m"));
     const override = await told("override");
-    for (const change of ["null -> draining: draining, by schedule rest", "drained -> null: enabled by schedule work"])
-      assert.ok(override.includes(`service web server ${server}: ${change}`), override);
+    // A connection that the drills broke may keep it from being drained until it is enabled again.
+    for (const change of [
+      "null -> draining: draining, by schedule rest",
+      "drain(ed|ing) -> null: enabled by schedule work",
+    ])
+      assert.match(override, new RegExp(`^service web server ${server}: ${change}`, "m"));
     assert.match(await told("reload"), /-> applied: .*weight changed/);
     const { stdout: afterwards } = await lb1.command(["schedule", "list"]);
     for (const cause of ["drain of 1 server", "the configuration was read again", "enable of 1 server"])
