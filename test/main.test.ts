@@ -49,11 +49,15 @@ describe("the program", () => {
       holdfast(["schema"], { load: BUG }),
       holdfast(["schema", "--debug"], { load: BUG }),
     ]);
-    assert.deepEqual(brief, {
-      exitCode: 70,
-      out: "",
-      err: "holdfast: x is not a function. This is a bug in holdfast; run the command again with --debug to see where.\n",
-    });
+    // What it printed until then depends on when the fault comes.
+    const { exitCode, err } = brief;
+    assert.deepEqual(
+      [exitCode, err],
+      [
+        70,
+        "holdfast: x is not a function. This is a bug in holdfast; run the command again with --debug to see where.\n",
+      ],
+    );
     assert.equal(long.exitCode, 70);
     assert.match(long.err, /please report it with what follows\.\nTypeError: x is not a function\n {4}at /);
   });
