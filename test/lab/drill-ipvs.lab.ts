@@ -122,7 +122,8 @@ describe("in front of real servers", function () {
     const firstMs = Math.ceil(Date.now() / 1000) * 1000 + 12_000;
     const dueS = (index: number) => (Math.round(firstMs / 1000) + 10 * index) % 30;
     const actions = {
-      rest: `drain: { service: web, server: "${server}" }`,
+      // A connection that the drills broke would keep it from being drained until it is enabled again.
+      rest: `drain: { service: web, server: "${server}", deadline: 5s }`,
       read: "reload",
       work: `enable: { service: web, server: "${server}" }`,
     };
@@ -169,12 +170,8 @@ describe("in front of real servers", function () {
       for (const to of ["started", "done"])
         assert.match(schedule, new RegExp(`^schedule ${name}: null -> ${to}: `, "m"));
     const override = await told("override");
-    // A connection that the drills broke may keep it from being drained until it is enabled again.
-    for (const change of [
-      "null -> draining: draining, by schedule rest",
-      "drain(ed|ing) -> null: enabled by schedule work",
-    ])
-      assert.match(override, new RegExp(`^service web server ${server}: ${change}`, "m"));
+    for (const change of ["null -> draining: draining, by schedule rest", "drained -> null: enabled by schedule work"])
+      assert.ok(override.includes(`service web server ${server}: ${change}`), override);
     assert.match(await told("reload"), /-> applied: .*weight changed/);
     const { stdout: afterwards } = await lb1.command(["schedule", "list"]);
     for (const cause of ["drain of 1 server", "the configuration was read again", "enable of 1 server"])
